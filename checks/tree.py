@@ -1,0 +1,123 @@
+"""The files that the checks look at, read and parsed once."""
+
+import ast
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FOLDERS = (".ci", "checks", "docs", "scripts", "src", "tests")
+_NEVER = {"__pycache__", "node_modules"}
+_TEXT = {"", ".cedar", ".cedarschema", ".json", ".jsonl", ".lock", ".md", ".py", ".sh", ".sql"}
+_TEXT |= {".toml", ".txt", ".yaml", ".yml", ".html", ".css", ".js"}
+
+
+class Problem(NamedTuple):
+    """One thing that is not as we say it is."""
+
+    where: str
+    """``path`` or ``path:line``."""
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+class Module(NamedTuple):
+    """A parsed Python file."""
+
+    path: str
+    """Relative to the project, with slashes."""
+    text: str
+    syntax: ast.Module
+
+    def at(self, node: ast.stmt | ast.expr | ast.ExceptHandler) -> str:
+        return f"{self.path}:{node.lineno}"
+
+
+class Tree:
+    """A checkout, or in tests a small imitation of one."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @cached_property
+    def files(self) -> Mapping[str, Path]:
+        """Every text file of the project, those at its top among them."""
+        tops = [p for p in sorted(self.root.iterdir()) if p.is_file()]
+        found = [*tops, *(p for folder in FOLDERS for p in _walk(self.root / folder))]
+        return {p.relative_to(self.root).as_posix(): p for p in found if p.suffix in _TEXT}
+
+    @cached_property
+    def modules(self) -> tuple[Module, ...]:
+        """Every Python file. Raises ``SyntaxError`` for one that is not Python."""
+        python = ((name, p.read_text()) for name, p in self.files.items() if p.suffix == ".py")
+        return tuple(Module(name, text, ast.parse(text, name)) for name, text in python)
+
+    def under(self, *folders: str) -> Iterator[Module]:
+        """The Python files below these folders, each named with its slash."""
+        return (m for m in self.modules if m.path.startswith(folders))
+
+    @cached_property
+    def exceptions(self) -> Mapping[str, Any]:
+        """``checks/exceptions.toml``: kind -> what is excepted. Empty without the file."""
+        path = self.root / "checks/exceptions.toml"
+        return tomllib.loads(path.read_text()) if path.exists() else {}
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if f not in _NEVER)
+        yield from (Path(here, name) for name in sorted(names))
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(module: Module) -> Iterator[tuple[str, Function]]:
+    """Every function with its dotted name inside the module (``Class.method``)."""
+    yield from _functions(module.syntax, "")
+
+
+def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function):
+            yield prefix + child.name, child
+            yield from _functions(child, f"{prefix}{child.name}.")
+        elif isinstance(child, ast.ClassDef):
+            yield from _functions(child, f"{prefix}{child.name}.")
+        else:
+            yield from _functions(child, prefix)
+
+
+def owners(module: Module) -> Mapping[ast.AST, str]:
+    """For every node inside a function, the dotted name of the innermost one."""
+    found: dict[ast.AST, str] = {}
+    for name, function in functions(module):
+        found.update(dict.fromkeys(ast.walk(function), name))
+    return found
+
+
+def dotted(node: ast.expr) -> str:
+    """``a.b.c`` for a name or attribute chain, else an empty string."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        before = dotted(node.value)
+        return f"{before}.{node.attr}" if before else ""
+    return ""
+
+
+def is_trivial(function: Function) -> bool:
+    """Whether the body says nothing: a docstring, ``...`` or ``pass``."""
+    return all(
+        isinstance(s, ast.Pass) or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
+        for s in function.body
+    )
+
+
+def is_protocol(node: ast.ClassDef) -> bool:
+    bases = (b.value if isinstance(b, ast.Subscript) else b for b in node.bases)
+    return any(dotted(b).split(".")[-1] == "Protocol" for b in bases)

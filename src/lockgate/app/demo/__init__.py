@@ -1,0 +1,1 @@
+"""What ``lockgate demo`` shows, and the upstream of our own that it shows it with."""

@@ -1,0 +1,70 @@
+"""One HTTP request and its answer, over raw ASGI, with bounds on size and time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+from lockgate.wire.headers import Headers
+from lockgate.wire.refusal import WireRefusal
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+HeaderList = Sequence[tuple[bytes, bytes]]
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+class Exchange:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
+        self.headers = Headers(scope["headers"])
+        client = scope.get("client")
+        self.peer: str = client[0] if client else ""
+        self.started = False
+        self._receive = receive
+        self._send = send
+
+    async def body(self, most: int, seconds: float) -> bytes:
+        """Raises ``WireRefusal`` ``wire.too-large`` or ``wire.too-slow``, and ``ClientGone``."""
+        declared = self.headers.one("content-length") or "0"
+        if declared.isdecimal() and int(declared) > most:
+            raise WireRefusal("wire.too-large")
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    event = await self._receive()
+                    if event["type"] != "http.request":
+                        raise ClientGone
+                    size += len(event.get("body", b""))
+                    if size > most:
+                        raise WireRefusal("wire.too-large")
+                    parts.append(event.get("body", b""))
+                    if not event.get("more_body", False):
+                        return b"".join(parts)
+        except TimeoutError as late:
+            raise WireRefusal("wire.too-slow") from late
+
+    async def closed(self) -> None:
+        """Returns when the client closes the connection."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def answer(self, status: int, body: bytes, headers: HeaderList = ()) -> None:
+        """The whole response at once."""
+        sized = [*headers, (b"content-length", str(len(body)).encode())]
+        await self.start(status, sized)
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def start(self, status: int, headers: HeaderList) -> None:
+        self.started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, chunk: bytes, *, last: bool = False) -> None:
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})

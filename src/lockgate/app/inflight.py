@@ -1,0 +1,57 @@
+"""Calls that are running now, so that their own principal can cancel them."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from lockgate.wire.refusal import WireRefusal
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """JSON-RPC ids are unique only within one principal's session."""
+
+    holder: str
+    session: str
+    request: int | str
+
+
+class InFlight:
+    def __init__(self) -> None:
+        self._tasks: dict[Ticket, asyncio.Task[Any]] = {}
+        self._all: set[asyncio.Task[Any]] = set()
+
+    def watch(self, task: "asyncio.Task[Any]") -> None:
+        """Keep ``task`` alive, also when its client has gone."""
+        self._all.add(task)
+        task.add_done_callback(self._all.discard)
+
+    def enter(self, ticket: Ticket) -> None:
+        """Raises ``WireRefusal`` where this id is already running (JSON-RPC 2.0, section 4)."""
+        task = asyncio.current_task()
+        if task is None:
+            return
+        if ticket in self._tasks:
+            raise WireRefusal("wire.duplicate-id", id=ticket.request)
+        self._tasks[ticket] = task
+        task.add_done_callback(lambda _: self._tasks.pop(ticket, None))
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Cancel the call behind ``ticket``; too late is no error (MCP, Cancellation)."""
+        task = self._tasks.get(ticket)
+        if task is not None:
+            task.cancel()
+
+    @property
+    def running(self) -> int:
+        return len(self._all)
+
+    async def drain(self, seconds: float) -> None:
+        """Let what runs finish; after ``seconds`` cancel the rest and wait for that."""
+        if not self._all:
+            return
+        _, late = await asyncio.wait(self._all, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)

@@ -1,0 +1,74 @@
+"""Take a changed configuration or policy into use without dropping calls."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from lockgate.app.settings import Settings
+from lockgate.app.settings_file import SettingsInvalid, load
+from lockgate.policy.source import PolicyInvalid
+
+log = logging.getLogger("lockgate.reload")
+
+Apply = Callable[[Settings], None]
+"""Builds everything anew and swaps it in, or raises ``SettingsInvalid`` or ``PolicyInvalid`` and
+changes nothing."""
+
+
+class Reloader:
+    """Watches the settings file and the policy files by content.
+
+    A configuration that does not hold is not taken: the last good one stays in force, and
+    ``problem`` says so to the health endpoint and ``lockgate doctor``.
+    """
+
+    def __init__(self, path: Path, settings: Settings, apply: Apply) -> None:
+        self._path = path
+        self._settings = settings
+        self._apply = apply
+        self._seen = self._fingerprint()
+        self.problem = ""
+
+    async def check(self) -> None:
+        """Reload if anything changed since the last look."""
+        now = self._fingerprint()
+        if now != self._seen:
+            self._seen = now
+            self.reload()
+
+    def reload(self) -> None:
+        try:
+            settings = load(self._path)
+            self._apply(settings)
+        except (SettingsInvalid, PolicyInvalid, OSError) as refused:
+            self.problem = str(refused)
+            log.error("configuration not taken, the last good one stays: %s", refused)
+            return
+        self._settings = settings
+        self._seen = self._fingerprint()
+        self.problem = ""
+        log.info("configuration reloaded")
+
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for file in (self._path, *policy_files(self._settings, self._path.parent)):
+            digest.update(str(file).encode() + b"\0")
+            digest.update(_content(file))
+        return digest.hexdigest()
+
+
+def policy_files(settings: Settings, base: Path) -> list[Path]:
+    """Every ``.cedar`` file the settings name, in a fixed order."""
+    found: list[Path] = []
+    for named in settings.policies:
+        place = base / named
+        found += sorted(place.glob("*.cedar")) if place.is_dir() else [place]
+    return found
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        return f"unreadable: {error.errno}".encode()

@@ -1,0 +1,193 @@
+"""The gateway as a process: open everything, listen, and end in order."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+
+from lockgate.app.gateway import Gateway
+from lockgate.app.http_protocol import BoundedHttpProtocol
+from lockgate.app.ingress_http import Edge, Ingress
+from lockgate.app.reload import Reloader, policy_files
+from lockgate.app.settings import Settings
+from lockgate.app.stamps import now_ms
+from lockgate.app.supervision import every
+from lockgate.app.wiring import Plant, open_stores
+from lockgate.model import JournalDown
+from lockgate.pipeline.sessions import Cursors, Sessions
+
+log = logging.getLogger("lockgate")
+
+REFRESH_SECONDS = 0.5
+"""Revoked keys, ended sessions and new approvals are seen within this time."""
+TALLY_SECONDS = 10.0
+WATCH_SECONDS = 1.0
+_BACKLOG = 512
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A gateway that is up."""
+
+    gateway: Gateway
+    plant: Plant
+    reloader: Reloader
+    ingress: Ingress
+    settings: Settings
+
+
+@asynccontextmanager
+async def opened(path: Path, settings: Settings, bound: str) -> AsyncIterator[Running]:
+    """Everything but the listening socket. ``bound``: ``host:port`` it will listen on.
+
+    On leaving, what runs may finish, upstreams end, and the journal is written to its end.
+    Raises ``StoreDown``, ``PolicyInvalid``, ``MappingInvalid`` or ``ReferenceBroken``.
+    """
+    plant = Plant(open_stores(Path(settings.data_dir)), settings)
+    state = plant.state(settings, read_policies(settings, path.parent))
+    gateway = Gateway(state, Sessions(plant.sealer, plant.sessions), Cursors(plant.sealer))
+
+    def apply(new: Settings) -> None:
+        gateway.state = plant.state(new, read_policies(new, path.parent))
+
+    reloader = Reloader(path, settings, apply)
+    ingress = Ingress(
+        gateway,
+        edge_of(settings, bound),
+        plant.authenticator.authenticate,
+        lambda reason, peer: plant.tally.add(reason, peer, now_ms()),
+        lambda: health(plant, reloader),
+    )
+    background = [asyncio.create_task(each) for each in _background(plant, reloader)]
+    try:
+        yield Running(gateway, plant, reloader, ingress, settings)
+    finally:
+        await gateway.inflight.drain(settings.limits.drain_seconds)
+        for task in background:
+            task.cancel()
+        await plant.close_upstreams()
+        await _end_journal(plant)
+
+
+async def serve(path: Path, settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT. ``ready`` gets the base URL once calls are answered."""
+    listener = listen(settings.listen.host, settings.listen.port)
+    bound = address_of(listener)
+    async with opened(path, settings, bound) as running:
+        server = Server(server_config(running.ingress, settings), lambda: ready(f"http://{bound}"))
+        loop = asyncio.get_running_loop()
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(signal.SIGHUP, running.reloader.reload)
+        await server.serve(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """Says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Raises ``OSError`` where the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host.strip("[]"), port))
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def server_config(ingress: Ingress, settings: Settings) -> uvicorn.Config:
+    limits = settings.limits
+    protocol = type(
+        "Protocol", (BoundedHttpProtocol,), {"header_seconds": float(limits.header_seconds)}
+    )
+    return uvicorn.Config(
+        ingress,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(limits.drain_seconds) + 1,
+    )
+
+
+def edge_of(settings: Settings, bound: str) -> Edge:
+    """Loopback names are always this gateway's, with its port; others by ``listen.hosts``."""
+    port = bound.rsplit(":", 1)[1]
+    names = {bound, *(f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]"))}
+    named = {n for host in settings.listen.hosts for n in (host, f"{host}:{port}")}
+    return Edge(
+        hosts=frozenset(n.lower() for n in names | named),
+        origins=frozenset(settings.listen.origins) | {f"http://{n.lower()}" for n in names},
+        message_bytes=settings.limits.message_bytes,
+        body_seconds=settings.limits.body_seconds,
+    )
+
+
+def health(plant: Plant, reloader: Reloader) -> dict[str, Any]:
+    """Ready means: calls can be recorded, keys are known to be current."""
+    faults = {
+        "journal": not plant.journal.healthy,
+        "keys": not plant.ring.fresh(now_ms()),
+    }
+    broken = sorted(name for name, fault in faults.items() if fault)
+    found: dict[str, Any] = {"status": "not ready" if broken else "ready", "service": "lockgate"}
+    if broken:
+        found["broken"] = broken
+    if reloader.problem:
+        found["configuration"] = "the last change was not taken"
+    return found
+
+
+def read_policies(settings: Settings, base: Path) -> dict[str, str]:
+    """Raises ``OSError`` for a policy file that cannot be read."""
+    return {str(file): file.read_text() for file in policy_files(settings, base)}
+
+
+def _background(plant: Plant, reloader: Reloader) -> list[Any]:
+    async def refresh() -> None:
+        await asyncio.to_thread(plant.refresh, now_ms())
+
+    async def tally() -> None:
+        for event in plant.tally.drain(now_ms()):
+            plant.journal.note(event)
+        if not plant.journal.healthy:
+            await plant.journal.flush()
+
+    return [
+        every(REFRESH_SECONDS, "reading keys and sessions", refresh),
+        every(TALLY_SECONDS, "recording refused credentials", tally),
+        every(WATCH_SECONDS, "watching the configuration", reloader.check),
+    ]
+
+
+async def _end_journal(plant: Plant) -> None:
+    for event in plant.tally.drain(now_ms()):
+        plant.journal.note(event)
+    try:
+        await plant.journal.close()
+    except JournalDown as down:
+        log.critical("the journal could not be written to its end: %s", down)

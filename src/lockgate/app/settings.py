@@ -1,0 +1,284 @@
+"""What ``lockgate.yaml`` may say. Typed, closed, and safe where it says nothing.
+
+Reading the file and explaining mistakes is in ``settings_file``. Values that hold a reference
+(``env:NAME``, ``file:/path``) keep it; ``model.reference.resolve_reference`` resolves it where the
+upstream is reached, so that settings can be printed.
+"""
+
+import ipaddress
+import re
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from lockgate.model.reference import ReferenceBroken, looks_secret, parse_reference
+from lockgate.model.upstream import Sharing, Trust
+
+ArgumentKind: TypeAlias = Literal["string", "long", "decimal", "bool", "strings"]
+"""How policy sees an argument (Cedar: String, Long, decimal, Bool, Set<String>)."""
+
+UPSTREAM_NAME = r"^[a-z0-9][a-z0-9-]{0,31}$"
+_SIZE = re.compile(r"([0-9]{1,9}) ?(KiB|MiB|GiB)")
+_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OURS = frozenset(
+    {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept",
+     "mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"}
+)  # fmt: skip
+
+
+def refuse(expected: str, remedy: str, at: tuple[str, ...] = ()) -> PydanticCustomError:
+    """A mistake, in the words the operator reads. ``at``: where, below the value checked."""
+    return PydanticCustomError("lockgate", "{expected}", {
+        "expected": expected, "remedy": remedy, "at": ".".join(at)})  # fmt: skip
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` (name or address) can only be this machine."""
+    bare = host.strip("[]").rstrip(".").lower()
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return False
+
+
+def _size(value: Any) -> Any:
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    return int(found[1]) * _UNITS[found[2]] if found else value
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _host_name(value: str) -> str:
+    name, _, port = value.rpartition(":") if not value.endswith("]") else (value, "", "")
+    if not name or not port.isdigit():
+        name = value
+    if not _HOST.fullmatch(name):
+        raise refuse("a host name, without scheme or path", "Write for instance gate.example.org.")
+    return value.lower()
+
+
+def _origin(value: str) -> str:
+    parts = _split(value)
+    bare = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not bare:
+        raise refuse("an origin: scheme, host and port only",
+                     "Write for instance https://console.example.org.")  # fmt: skip
+    return value.lower()
+
+
+def _split(url: str) -> Any:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise refuse("a URL", "Check the host and the port.") from error
+    return parts
+
+
+Size = Annotated[
+    int, BeforeValidator(_size), Field(ge=1024, le=2**30),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1024, "maximum": 2**30},
+                              {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}),
+]  # fmt: skip
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+HostName = Annotated[Text, AfterValidator(_host_name)]
+Origin = Annotated[Text, AfterValidator(_origin)]
+UpstreamName = Annotated[str, StringConstraints(pattern=UPSTREAM_NAME)]
+Value = Annotated[str, StringConstraints(max_length=65_536)]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
+
+
+class Listen(_Closed):
+    """Where clients reach the gate."""
+
+    host: HostName = "127.0.0.1"
+    """Address to listen on. Anything but loopback needs behind_tls_proxy."""
+    port: int = Field(default=8765, ge=0, le=65_535)
+    """TCP port; 0 takes any free one."""
+    hosts: tuple[HostName, ...] = ()
+    """Host names clients may use, besides loopback names (guards against DNS rebinding)."""
+    origins: tuple[Origin, ...] = ()
+    """Web origins whose pages may call the gate. Empty: none."""
+    behind_tls_proxy: bool = False
+    """True: something in front of the gate terminates TLS, so keys never travel in the clear."""
+
+    @model_validator(mode="after")
+    def _exposed(self) -> "Listen":
+        if is_loopback(self.host):
+            return self
+        if not self.behind_tls_proxy:
+            raise refuse("a loopback address, or TLS in front",
+                         "Use 127.0.0.1, or put a TLS proxy in front and set "
+                         "listen.behind_tls_proxy: true.", ("host",))  # fmt: skip
+        if not self.hosts:
+            raise refuse("listen.hosts to name this gateway", "List the host names clients use "
+                         "under listen.hosts; all others are refused.", ("host",))  # fmt: skip
+        return self
+
+
+class Limits(_Closed):
+    """How much, how often, how long. Rates are for each principal."""
+
+    calls_per_minute: int = Field(default=600, ge=1, le=1_000_000)
+    """Sustained calls a minute."""
+    burst: int = Field(default=60, ge=1, le=1_000_000)
+    """Calls that may come at once after a pause."""
+    concurrent_calls: int = Field(default=32, ge=1, le=10_000)
+    """Calls running at the same time."""
+    message_bytes: Size = 4 * 2**20
+    """Largest request: a number of bytes, or for instance 4 MiB."""
+    reply_bytes: Size = 4 * 2**20
+    """Largest answer of an upstream."""
+    call_seconds: Seconds = 60
+    """How long an upstream may take to answer."""
+    header_seconds: Seconds = 10
+    """How long a client may take to send its headers."""
+    body_seconds: Seconds = 30
+    """How long a client may take to send its request."""
+    session_days: int = Field(default=30, ge=1, le=366)
+    """After this a client must initialize again (protocol versions with sessions)."""
+    drain_seconds: Seconds = 20
+    """How long a stopping gateway waits for running calls."""
+
+
+class ToolSettings(_Closed):
+    """What policy needs to know of one tool."""
+
+    arguments: dict[Name, ArgumentKind] = {}
+    """Arguments that policy may read, and their type. Others never reach policy."""
+    hold: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")] | None = None
+    """Whose yes every call of this tool needs (a factor, for instance data-owner)."""
+
+
+class UpstreamSettings(_Closed):
+    """One MCP server behind the gate: give either url or command."""
+
+    url: Text | None = None
+    """Streamable HTTP endpoint; may be a reference."""
+    command: Text | None = None
+    """Program of a stdio server, started by the gate."""
+    args: tuple[Value, ...] = ()
+    """Its arguments. Visible to every local user: no secrets here."""
+    env: dict[Name, Value] = {}
+    """Its whole environment besides PATH and the like. Secrets by reference."""
+    headers: dict[Name, Value] = {}
+    """HTTP headers to send. Secrets by reference: "Bearer env:API_TOKEN"."""
+    cwd: Text | None = None
+    """Its working directory."""
+    trust: Trust = "untrusted"
+    """How far policy may trust it."""
+    region: Annotated[str, StringConstraints(max_length=64)] = ""
+    """Where it keeps data, as policy names regions."""
+    data_classes: frozenset[Name] = frozenset()
+    """Kinds of data it holds, as policy names them."""
+    sharing: Sharing = "principal"
+    """principal: a process or session for each person. shared: one for all."""
+    timeout_seconds: Seconds | None = None
+    """Instead of limits.call_seconds."""
+    insecure_http: bool = False
+    """Allow plain http:// to another machine. Anyone on the way can read and change it."""
+    tools: dict[Name, ToolSettings] = {}
+    """What policy needs to know, by tool name."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "UpstreamSettings":
+        if (self.url is None) == (self.command is None):
+            raise refuse("either url or command", "Give url for an HTTP server or command for a "
+                         "program the gate starts; not both.")  # fmt: skip
+        for name in ("args", "env", "cwd") if self.url else ("headers",):
+            if getattr(self, name):
+                other = "url" if self.url else "command"
+                raise refuse(f"no {name} beside {other}", f"Remove {name}.", (name,))
+        if self.url:
+            _check_url(self.url, self.insecure_http)
+        for name, value in self.env.items():
+            _check_named("env", name, value, _VARIABLE)
+        for name, value in self.headers.items():
+            _check_named("headers", name, value, _HEADER)
+        return self
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Command and arguments; empty for an HTTP upstream."""
+        return (self.command, *self.args) if self.command else ()
+
+
+class Settings(_Closed):
+    """A gateway's whole configuration. Relative paths are relative to the file."""
+
+    listen: Listen = Listen()
+    data_dir: Text = "data"
+    """Journal, keys and secrets. Only the gateway's user may read it."""
+    policies: Annotated[tuple[Text, ...], BeforeValidator(_listed), WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    ] = ("policies",)  # fmt: skip
+    """A directory of .cedar files, or a list of files. No policy: nothing is permitted."""
+    limits: Limits = Limits()
+    upstreams: dict[UpstreamName, UpstreamSettings] = {}
+    """The MCP servers behind the gate, by name."""
+
+
+def _check_url(url: str, insecure: bool) -> None:
+    if _reference("url", "", url):
+        return
+    parts = _split(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
+        raise refuse("an http:// or https:// URL", "Write the server's MCP endpoint.", ("url",))
+    if "@" in parts.netloc or looks_secret("url", url):
+        raise refuse("a URL without a secret in it", "Put the whole URL into a file and write "
+                     "url: file:/path, or url: env:NAME.", ("url",))  # fmt: skip
+    if parts.scheme == "http" and not insecure and not is_loopback(parts.hostname):
+        raise refuse("https:// for another machine",
+                     "Use https://, or set insecure_http: true and accept that anyone on the way "
+                     "can read and change the traffic.", ("url",))  # fmt: skip
+
+
+def _check_named(where: str, name: str, value: str, form: re.Pattern[str]) -> None:
+    if not form.fullmatch(name):
+        raise refuse(f"a name that may stand in {where}", "Correct the name.", (where, name))
+    if where == "headers" and (name.lower() in _OURS or any(c in value for c in "\r\n\0")):
+        raise refuse("a header that is not the protocol's own, on one line",
+                     "Remove it; the gate sets it.", (where, name))  # fmt: skip
+    if _reference(where, name, value):
+        return
+    plain = value.removeprefix("text:")
+    if looks_secret(name if plain == value else "", plain):
+        raise refuse("a reference instead of a secret",
+                     f"Put the secret into a file only the gateway may read and write "
+                     f"{name}: file:/path, or set a variable and write {name}: env:NAME. "
+                     "If it is no secret, put text: in front.", (where, name))  # fmt: skip
+
+
+def _reference(where: str, name: str, value: str) -> bool:
+    try:
+        return parse_reference(value) is not None
+    except ReferenceBroken as error:
+        at = (where, name) if name else (where,)
+        raise refuse("a reference env:NAME or file:/path", f"{error}.", at) from error

@@ -1,0 +1,1 @@
+"""The control plane: services and their faces (today the CLI)."""

@@ -1,0 +1,127 @@
+"""``lockgate audit``: what happened."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from lockgate.audit.ports import EventStore
+from lockgate.audit.reader import Story, export, find_story, timestamp
+from lockgate.control_plane.cli.office import office_of
+from lockgate.control_plane.cli.output import refuse, say, say_json
+from lockgate.model import AuditEvent, Recorded
+
+audit = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Read the journal.")
+
+_POLL_SECONDS = 0.5
+_BATCH = 500
+
+
+@audit.command()
+def tail(
+    ctx: typer.Context,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, max=100_000, help="How many.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until ^C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Show the newest events, oldest first.
+
+    Each line: time, kind, effect, reason, who, what, call id. With --json also headers and slots.
+
+    \b
+    Examples:
+      lockgate audit tail -n 50
+      lockgate audit tail --follow --json | jq .reason
+
+    Exit codes: 0 shown, 2 bad usage, 3 the journal cannot be read.
+    """
+    office = office_of(ctx)
+    with office.open() as records:
+        rows = records.events.tail(lines) if lines else records.events.tail(1)
+        last = rows[-1].seq if rows else 0
+        for row in rows if lines else ():
+            _say_row(row, as_json=as_json)
+        while follow and office.pause(_POLL_SECONDS):
+            last = _say_after(records.events, last, as_json=as_json)
+
+
+@audit.command()
+def show(
+    ctx: typer.Context,
+    some_id: Annotated[str, typer.Argument(metavar="CALL_OR_EVENT_ID", help="As a refusal says.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show everything on record about one call.
+
+    \b
+    Examples:
+      lockgate audit show 0199c2b0e1aa4f6d
+      lockgate audit show 0199c2b0e1aa4f6d --json
+
+    Exit codes: 0 shown, 2 bad usage, 3 nothing on record, or the journal cannot be read.
+    """
+    with office_of(ctx).open() as records:
+        story = find_story(records.events, some_id)
+    if story is None:
+        refuse(f"Nothing is on record under {some_id}.", "`lockgate audit tail` names calls.")
+    if as_json:
+        say_json({"call": story.call, "state": story.state, "lasted_ms": story.lasted_ms,
+                  "events": [orjson.loads(export(row)) for row in story.rows]})  # fmt: skip
+        return
+    _tell(story)
+
+
+def _say_after(events: EventStore, last: int, *, as_json: bool) -> int:
+    while rows := events.tail(_BATCH, last):
+        for row in rows:
+            _say_row(row, as_json=as_json)
+        last = rows[-1].seq
+    return last
+
+
+def _say_row(row: Recorded, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(export(row).decode())
+        return
+    event = row.event
+    what = " ".join(str(event.header[k]) for k in ("action", "method", "upstream", "target")
+                    if event.header.get(k))  # fmt: skip
+    say(f"{timestamp(event.at)}  {event.kind:<14} {event.effect:<6} {event.reason:<22} "
+        f"{_who(event):<16} {what}  {event.call}".rstrip())  # fmt: skip
+
+
+def _tell(story: Story) -> None:
+    first = story.rows[0].event
+    say(f"call    {story.call or '-'}\nstate   {story.state}")
+    for row in story.rows:
+        event = row.event
+        say(f"\n{timestamp(event.at)}  {event.kind}\n  id      {event.id}\n"
+            f"  effect  {event.effect} ({event.reason})")  # fmt: skip
+        _tell_tree(event.header)
+        for name, data in event.slots.items():
+            say(f"  {name:<7} {data.decode(errors='backslashreplace')}")
+    if story.state == "unfinished":
+        say("\nThere is no outcome: the call runs still, or the gateway ended while it ran and the "
+            "upstream may have acted.")  # fmt: skip
+    elif story.call:
+        say(f"\nlasted  {story.lasted_ms} ms, who {_who(first) or '-'}")
+
+
+def _tell_tree(header: Mapping[str, Any]) -> None:
+    for name, value in header.items():
+        if value in ("", None, [], {}):
+            continue
+        text = value if isinstance(value, str) else orjson.dumps(value).decode()
+        say(f"  {name:<7} {text}")
+
+
+def _who(event: AuditEvent) -> str:
+    data = event.slots.get("actor", b"")
+    try:
+        actor = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return ""
+    if not isinstance(actor, dict):
+        return ""
+    return str(actor.get("subject") or actor.get("account") or "")

@@ -1,0 +1,50 @@
+"""What the control plane needs to know of a deployment, as plain values.
+
+``app`` makes these from its settings: the control plane may not import it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where a command runs and for whom."""
+
+    home: Path
+    folder: Path
+    """Current directory."""
+    environ: Mapping[str, str]
+    platform: str
+    """As ``sys.platform``."""
+    user: str
+    """Operating system account: the actor of what is changed."""
+
+
+class UpstreamPlan(msgspec.Struct, frozen=True):
+    """An upstream as configured; references are not resolved."""
+
+    name: str
+    argv: tuple[str, ...] = ()
+    """Empty for an HTTP upstream."""
+    url: str = ""
+    env: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    cwd: str = ""
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    config: Path
+    data_dir: Path
+    host: str
+    port: int
+    url: str
+    """The endpoint over all upstreams, as a client reaches it."""
+    upstreams: tuple[UpstreamPlan, ...] = ()
+    policies: tuple[Path, ...] = ()
+
+    @property
+    def secrets_dir(self) -> Path:
+        """Where imported secrets are put, one file each."""
+        return self.data_dir / "secrets"

@@ -1,0 +1,151 @@
+"""Looks at the machine for ``doctor``. The only I/O of the diagnosis; nothing here judges."""
+
+import http.client
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import orjson
+
+from lockgate.control_plane.services.client_files import (
+    CLIENTS,
+    Client,
+    place_of,
+    project_place_of,
+    read_entries,
+)
+from lockgate.control_plane.services.deployment import Deployment, Machine, UpstreamPlan
+from lockgate.control_plane.services.doctor import ClientSeen, PathSeen, PortSeen, UpstreamSeen
+from lockgate.control_plane.services.refused import Refused
+from lockgate.model.reference import Place, ReferenceBroken, parse_reference, resolve_reference
+
+SECONDS = 3.0
+_MAX_ANSWER = 65_536
+
+
+def see_path(path: Path) -> PathSeen:
+    try:
+        found = path.stat()
+    except OSError:
+        return PathSeen(str(path), False)
+    ours = os.name == "nt" or found.st_uid == os.geteuid()
+    return PathSeen(str(path), True, 0 if os.name == "nt" else found.st_mode & 0o777, ours)
+
+
+def see_secrets(deployment: Deployment) -> tuple[PathSeen, ...]:
+    """Every file that holds a secret: those referenced and those of the deployment itself."""
+    paths = {Path(name) for plan in deployment.upstreams for name in _secret_files(plan)}
+    if deployment.secrets_dir.is_dir():
+        paths.update(p for p in deployment.secrets_dir.iterdir() if p.is_file())
+    return tuple(see_path(path) for path in sorted(paths))
+
+
+def see_port(host: str, port: int, seconds: float = SECONDS) -> PortSeen:
+    """Who listens there. A wildcard address is asked through loopback."""
+    address = f"{host}:{port}"
+    bare = host.strip("[]")
+    ask = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)  # noqa: S104
+    connection = http.client.HTTPConnection(ask, port, timeout=seconds)
+    try:
+        connection.connect()
+    except OSError:
+        return PortSeen(address, False)
+    try:
+        connection.request("GET", "/health/ready", headers={"Host": f"localhost:{port}"})
+        answer = connection.getresponse()
+        return _recognise(address, answer.status, answer.read(_MAX_ANSWER))
+    except (OSError, http.client.HTTPException):
+        return PortSeen(address, True)
+    finally:
+        connection.close()
+
+
+def see_upstream(plan: UpstreamPlan, machine: Machine, seconds: float = SECONDS) -> UpstreamSeen:
+    missing = tuple(_missing(plan, machine, "file"))
+    unset = tuple(_missing(plan, machine, "env"))
+    if missing or unset:
+        return UpstreamSeen(plan.name, False, missing=missing, unset=unset)
+    if not plan.argv:
+        return _see_host(plan, machine, seconds)
+    path = plan.env.get("PATH") or machine.environ.get("PATH", "")
+    program = plan.argv[0]
+    if os.sep in program:
+        program = str(Path(plan.cwd or machine.folder) / program)
+    found = shutil.which(program, path=path)
+    detail = f"starts {found}." if found else f"The program {plan.argv[0]} is not on PATH."
+    return UpstreamSeen(plan.name, found is not None, detail)
+
+
+def see_clients(machine: Machine, gate: str) -> tuple[ClientSeen, ...]:
+    """Clients whose files on this machine, or in the current directory, name servers."""
+    found = []
+    for path, client in {path: client for client, path in _places(machine)}.items():
+        try:
+            entries = read_entries(path)
+        except Refused:
+            continue  # absent, or without servers
+        past = [e.name for e in entries if not e.leads_to(gate) and not e.disabled]
+        connected = any(e.leads_to(gate) for e in entries)
+        found.append(ClientSeen(client, str(path), tuple(past), connected))
+    return tuple(found)
+
+
+def _places(machine: Machine) -> Iterator[tuple[Client, Path]]:
+    for client in CLIENTS:
+        yield client, place_of(client, machine)
+        if client != "claude-desktop":
+            yield client, project_place_of(client, machine.folder)
+
+
+def _secret_files(plan: UpstreamPlan) -> Iterator[str]:
+    for text in (plan.url, *plan.env.values(), *plan.headers.values()):
+        try:
+            reference = parse_reference(text)
+        except ReferenceBroken:
+            continue  # said by _missing
+        if reference is not None and reference.place == "file":
+            yield reference.name
+
+
+def _missing(plan: UpstreamPlan, machine: Machine, place: Place) -> Iterator[str]:
+    for text in (plan.url, *plan.env.values(), *plan.headers.values()):
+        try:
+            reference = parse_reference(text)
+            if reference is not None and reference.place == place:
+                resolve_reference(text, machine.environ, _read)
+        except ReferenceBroken as error:
+            yield str(error)
+
+
+def _read(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+def _see_host(plan: UpstreamPlan, machine: Machine, seconds: float) -> UpstreamSeen:
+    try:
+        parts = urlsplit(resolve_reference(plan.url, machine.environ, _read))
+        host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+        with socket.create_connection((host, port), timeout=seconds):
+            return UpstreamSeen(plan.name, True, f"{host}:{port} can be reached.")
+    except (OSError, ValueError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        return UpstreamSeen(plan.name, False, f"Its host cannot be reached ({why}).")
+
+
+def _recognise(address: str, status: int, body: bytes) -> PortSeen:
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return PortSeen(address, True)
+    if not isinstance(said, dict) or said.get("service") != "lockgate":
+        return PortSeen(address, True)
+    broken = said.get("broken") or []
+    detail = (
+        [f"broken: {', '.join(map(str, broken))}"] if isinstance(broken, list) and broken else []
+    )
+    if said.get("configuration"):
+        detail.append(f"configuration: {said['configuration']}")
+    return PortSeen(address, True, True, status == 200, "; ".join(detail))

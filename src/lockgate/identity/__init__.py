@@ -1,0 +1,1 @@
+"""Credential to principal, one file a kind."""

@@ -1,0 +1,29 @@
+"""What adapters raise. Each closes the gate; none is caught and ignored."""
+
+
+class SendFailed(Exception):
+    """A permitted call was not answered. ``reason`` is a catalogue code under ``upstream.``;
+    ``detail`` is for operators and may name hosts or exit codes, never data."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class JournalDown(Exception):
+    """Nothing can be recorded, so nothing may happen."""
+
+
+class StoreDown(Exception):
+    """A store cannot be read or written; what depends on it is unknown."""
+
+
+class EventRefused(Exception):
+    """The store works but will not take this event; others are not affected."""
+
+    def __init__(self, event: str, why: str, *, duplicate: bool = False) -> None:
+        super().__init__(event, why)
+        self.event = event
+        self.duplicate = duplicate
+        """An event with this id is on record already."""

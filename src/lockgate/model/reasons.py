@@ -1,0 +1,183 @@
+"""Every way Lockgate can say yes or no. One closed list; a code is never reused or renumbered.
+
+``says`` is one sentence that is safe for the model: no data, no names of policies or people.
+``remedy`` says what would make it pass. ``docs/reasons.md`` is generated from this file.
+"""
+
+import msgspec
+
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL = -32603
+PARSE_ERROR = -32700
+HEADER_MISMATCH = -32020
+UNSUPPORTED_VERSION = -32022
+REFUSED = -31000
+"""Lockgate's own refusals that are not tool results. Outside the range JSON-RPC reserves."""
+
+
+class Uncatalogued(Exception):
+    """A reason code that this file does not list."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    code: str
+    says: str
+    remedy: str = ""
+    rpc: int = REFUSED
+    http: int = 200
+    """HTTP status where the refusal is the whole answer to a POST."""
+
+
+def _catalogue(*reasons: Reason) -> dict[str, Reason]:
+    found = {r.code: r for r in reasons}
+    if len(found) != len(reasons):
+        raise Uncatalogued("a reason code is listed twice")
+    return found
+
+
+_R = Reason
+
+REASONS = _catalogue(
+    # Yes.
+    _R("policy.permitted", "Policy permits this."),
+    _R("policy.listed", "Policy decided what this list shows."),
+    _R("quota.within", "Within the rate and concurrency limits."),
+    _R("quota.exempt", "Lockgate's own traffic is not rate limited."),
+    _R("schema.valid", "The arguments match the tool's input schema."),
+    _R("schema.not-needed", "This method has no input schema."),
+    _R("inspection.clean", "Nothing was found that may not pass."),
+    _R("approval.given", "A person approved exactly this call."),
+    _R("approval.not-needed", "No approval is asked for."),
+    # Bytes: step 1 and 2.
+    _R("wire.too-large", "The message is larger than the gateway accepts.",
+       "Send less, or ask the operator to raise limits.message_bytes.", INVALID_REQUEST, 413),
+    _R("wire.too-slow", "The message did not arrive in time.",
+       "Send the whole request promptly.", INVALID_REQUEST, 408),
+    _R("wire.not-json", "The message is not valid JSON.",
+       "Send one UTF-8 JSON object.", PARSE_ERROR, 400),
+    _R("wire.duplicate-key", "The JSON names the same key twice.",
+       "Send each key once.", INVALID_REQUEST, 400),
+    _R("wire.too-deep", "The JSON is nested too deeply.",
+       "Send flatter data.", INVALID_REQUEST, 400),
+    _R("wire.not-jsonrpc", "The message is not a JSON-RPC 2.0 request, notification or response.",
+       "Send an object with jsonrpc \"2.0\" and a method.", INVALID_REQUEST, 400),
+    _R("wire.batch", "JSON-RPC batches are not accepted.",
+       "Send each message on its own.", INVALID_REQUEST, 400),
+    _R("wire.bad-id", "The request id is neither a string nor an integer.",
+       "Use a string or an integer id.", INVALID_REQUEST, 400),
+    _R("wire.duplicate-id", "A request with this id is still in flight.",
+       "Use each id once.", INVALID_REQUEST, 400),
+    _R("wire.bad-params", "The parameters do not fit the method.",
+       "See the MCP specification of the method.", INVALID_PARAMS, 200),
+    _R("wire.missing-meta", "The request lacks _meta fields that its protocol version requires.",
+       "Send protocolVersion and clientCapabilities in _meta.", INVALID_PARAMS, 400),
+    _R("wire.header-mismatch", "A header is missing or disagrees with the body.",
+       "Send Mcp-Method, Mcp-Name and Mcp-Param-* as the body has them.", HEADER_MISMATCH, 400),
+    _R("wire.unsupported-version", "This protocol version is not supported.",
+       "Use one of the supported versions.", UNSUPPORTED_VERSION, 400),
+    _R("wire.unknown-method", "The gateway does not know this method, so it does not pass it.",
+       "Use a method of the negotiated protocol version.", METHOD_NOT_FOUND, 404),
+    _R("wire.bad-content-type", "The body is not application/json.",
+       "Send Content-Type: application/json.", INVALID_REQUEST, 415),
+    _R("wire.not-acceptable", "The client does not accept the answer's media types.",
+       "Accept application/json and text/event-stream.", INVALID_REQUEST, 406),
+    _R("wire.bad-origin", "The Origin header is not allowed.",
+       "Ask the operator to list it under listen.origins.", INVALID_REQUEST, 403),
+    _R("wire.bad-host", "The Host header is not one of this gateway's names.",
+       "Ask the operator to list it under listen.hosts.", INVALID_REQUEST, 421),
+    _R("wire.bad-path", "There is no MCP endpoint at this path.",
+       "Use /mcp or /mcp/<upstream>.", INVALID_REQUEST, 404),
+    _R("wire.bad-http-method", "This endpoint does not take this HTTP method.",
+       "Use POST.", INVALID_REQUEST, 405),
+    # Credentials: step 3.
+    _R("auth.missing", "No credential was sent.",
+       "Send Authorization: Bearer with a Lockgate API key.", REFUSED, 401),
+    _R("auth.malformed", "The Authorization header is malformed.",
+       "Send Authorization: Bearer with a Lockgate API key.", REFUSED, 400),
+    _R("auth.invalid", "The credential is not valid.",
+       "Ask the operator for a new key.", REFUSED, 401),
+    _R("auth.in-query", "Credentials in the URL are not accepted.",
+       "Send the key in the Authorization header.", REFUSED, 400),
+    _R("auth.unknown", "It could not be established whether the credential is valid.",
+       "Try again; the operator sees why in the gateway's log.", REFUSED, 503),
+    # State that belongs to a principal.
+    _R("session.missing", "A session id is required after initialize.",
+       "Send Mcp-Session-Id.", INVALID_REQUEST, 400),
+    _R("session.unknown", "The session is unknown, ended or not yours.",
+       "Initialize again.", INVALID_REQUEST, 404),
+    _R("cursor.invalid", "The cursor is unknown, outdated or not yours.",
+       "List again from the start.", INVALID_PARAMS, 200),
+    # Names: step 4.
+    _R("resolve.unknown-tool", "There is no tool of this name here.",
+       "List the tools again.", INVALID_PARAMS, 200),
+    _R("resolve.unknown-prompt", "There is no prompt of this name here.",
+       "List the prompts again.", INVALID_PARAMS, 200),
+    _R("resolve.unknown-resource", "There is no such resource here.",
+       "List the resources again.", INVALID_PARAMS, 200),
+    _R("resolve.no-catalogue", "This upstream's tools could not be listed, so none can be called.",
+       "Try again; the operator sees why with lockgate doctor."),
+    # Judgement: steps 5 to 10.
+    _R("policy.denied", "Policy does not permit this.",
+       "Ask the policy's owner, quoting the call id."),
+    _R("policy.no-rule", "No policy permits this.",
+       "Ask the policy's owner, quoting the call id."),
+    _R("policy.error", "The policy could not be evaluated, so nothing is permitted.",
+       "Tell the operator, quoting the call id."),
+    _R("policy.argument-type", "An argument that policy reads has another type than declared.",
+       "Send the argument as the tool's schema says."),
+    _R("quota.exceeded", "Too many calls in a short time.", "Wait, then try again."),
+    _R("quota.concurrency", "Too many calls at once.", "Wait for a running call to finish."),
+    _R("quota.unknown", "The rate limit could not be checked.", "Try again later."),
+    _R("schema.invalid", "The arguments do not match the tool's input schema.",
+       "Correct the arguments and call again."),
+    _R("schema.unusable", "The tool's input schema is unusable, so arguments cannot be checked.",
+       "Tell the operator: the upstream publishes a broken schema."),
+    _R("approval.needed", "A person must approve this call first.",
+       "Ask the approver, then call again with identical arguments."),
+    _R("approval.unknown", "It could not be established whether this call was approved.",
+       "Try again later."),
+    _R("approval.used", "The approval was used or withdrawn meanwhile.",
+       "Ask for a new approval."),
+    _R("obligation.cannot", "Policy demands a change that the gateway cannot make.",
+       "Tell the operator, quoting the call id."),
+    _R("pipeline.no-controls", "No control judged this."),
+    _R("pipeline.control-silent", "A required control gave no answer."),
+    _R("pipeline.control-failed", "A required control failed."),
+    _R("pipeline.rewrites", "The call kept changing while it was judged."),
+    _R("pipeline.failed", "The gateway failed while handling this; nothing was let through.",
+       "Tell the operator, quoting the call id.", INTERNAL, 500),
+    _R("journal.unavailable", "The call could not be recorded, so it was not made.",
+       "Try again; the operator sees why in the gateway's log.", INTERNAL, 503),
+    _R("permit.other-call", "A permit was used for another call."),
+    _R("gateway.stopping", "The gateway is shutting down.", "Try again shortly.", REFUSED, 503),
+    # Upstreams: step 11.
+    _R("upstream.unreachable", "The upstream server cannot be reached.", "Try again later."),
+    _R("upstream.timeout", "The upstream server did not answer in time.", "Try again later."),
+    _R("upstream.crashed", "The upstream server ended during this call.", "Try again later."),
+    _R("upstream.backing-off", "The upstream server keeps failing and is being rested.",
+       "Try again later."),
+    _R("upstream.garbage", "The upstream server sent something that is not valid MCP.",
+       "Tell the operator."),
+    _R("upstream.credential", "The upstream server refused the gateway's own credential.",
+       "Tell the operator."),
+    _R("upstream.too-large", "The upstream's answer is larger than the gateway lets through.",
+       "Ask for less, or ask the operator to raise limits.reply_bytes."),
+    _R("upstream.needs-input", "The upstream asked the client for input, which is not passed on.",
+       "Use a tool that needs no further input."),
+    _R("upstream.unavailable", "The upstream is not configured here any more.",
+       "List the tools again."),
+    _R("upstream.error", "The upstream answered with an error."),
+    _R("upstream.answered", "The upstream answered."),
+    _R("call.cancelled", "The client cancelled the call."),
+    # Results: step 12.
+    _R("reply.shape", "The upstream's answer does not have the shape its method requires.",
+       "Tell the operator."),
+    _R("reply.unknown-type", "The upstream's answer is of a kind the gateway does not know.",
+       "Tell the operator."),
+    # Records that are not about one call.
+    _R("session.opened", "A session was opened."),
+    _R("session.closed", "A session was closed."),
+    _R("admin.changed", "An operator changed the gateway."),
+)  # fmt: skip

@@ -1,0 +1,121 @@
+"""Lists over several upstreams: outer names, one order, pages under sealed cursors."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+import orjson
+
+from lockgate.model import Cursor, Reply
+from lockgate.pipeline.caller import Caller, Endpoint
+from lockgate.pipeline.resolve import Resolver, outer_result
+from lockgate.pipeline.run import Gate, Refused, run
+from lockgate.pipeline.sessions import Cursors
+from lockgate.wire.edit import put
+from lockgate.wire.methods import METHODS
+from lockgate.wire.refusal import WireRefusal
+from lockgate.wire.request import Request
+
+PAGE_ITEMS = 200
+PAGE_BYTES = 512 * 1024
+"""A page stays under the 1 MiB that several clients take in one event."""
+
+UNAVAILABLE = "lockgate/unavailable"
+"""``_meta`` key: upstreams whose entries are missing from this list, and why."""
+
+_INVISIBLE = frozenset({"policy.denied", "policy.no-rule"})
+_NO_SUCH_METHOD = -32601
+
+_raw_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_raw_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one upstream contributed."""
+
+    upstream: str
+    items: tuple[bytes, ...] = ()
+    refused: str = ""
+
+
+async def listed(
+    request: Request, caller: Caller, resolver: Resolver, gate: Gate, cursors: Cursors
+) -> bytes | Refused:
+    """The raw list result for one page. Raises ``WireRefusal`` ``cursor.invalid``."""
+    start = _start(request, caller, cursors)
+    parts = await asyncio.gather(
+        *(
+            _part(request, upstream, caller, resolver, gate, number)
+            for number, upstream in enumerate(caller.endpoint.upstreams)
+        )
+    )
+    refusals = [p for p in parts if isinstance(p, Refused)]
+    if refusals and not caller.endpoint.prefixed:
+        return refusals[0]
+    return _page(request, cursors, start, [p for p in parts if isinstance(p, Part)])
+
+
+async def _part(
+    request: Request, upstream: str, caller: Caller, resolver: Resolver, gate: Gate, number: int
+) -> Part | Refused:
+    call = resolver.list_call(request, upstream, caller, number)
+    answer = await run(call, gate, lambda _: None)
+    if isinstance(answer, Refused):
+        return _missing(upstream, answer, prefixed=caller.endpoint.prefixed)
+    reply = answer.said
+    if not isinstance(reply, Reply) or reply.is_error:
+        return _erred(upstream, reply.decoded.get("code"), call.id, caller.endpoint)
+    raw = outer_result(call, reply.raw) if caller.endpoint.prefixed else reply.raw
+    items = _raw_items(_raw_members(raw)[METHODS[request.method].array])
+    return Part(upstream, tuple(bytes(item) for item in items))
+
+
+def _missing(upstream: str, answer: Refused, *, prefixed: bool) -> Part | Refused:
+    if not prefixed:
+        return answer
+    return Part(upstream, refused="" if answer.reason in _INVISIBLE else answer.reason)
+
+
+def _erred(upstream: str, code: object, call: str, endpoint: Endpoint) -> Part | Refused:
+    """An upstream without prompts or resources says so; it then simply has none."""
+    if code == _NO_SUCH_METHOD:
+        return Part(upstream)
+    if endpoint.prefixed:
+        return Part(upstream, refused="upstream.error")
+    return Refused("upstream.error", call)
+
+
+def _start(request: Request, caller: Caller, cursors: Cursors) -> Cursor:
+    method, path = request.method, caller.endpoint.path
+    if request.cursor is None:
+        return Cursor(caller.principal.holder, path, method, 0, "")
+    return cursors.open(request.cursor, caller.principal, path, method)
+
+
+def _page(request: Request, cursors: Cursors, start: Cursor, parts: Sequence[Part]) -> bytes:
+    items = [item for part in parts for item in part.items]
+    snapshot = hashlib.sha256(b"\0".join(items)).hexdigest()[:32]
+    if start.snapshot and start.snapshot != snapshot:
+        raise WireRefusal("cursor.invalid", detail="the list has changed")
+    end = _page_end(items, start.after)
+    page = b"[" + b",".join(items[start.after : end]) + b"]"
+    result = put(b"{}", f"/{METHODS[request.method].array}", page)
+    if end < len(items):
+        after = msgspec.structs.replace(start, after=end, snapshot=snapshot)
+        result = put(result, "/nextCursor", orjson.dumps(cursors.seal(after)))
+    missing = {part.upstream: part.refused for part in parts if part.refused}
+    if missing:
+        result = put(result, "/_meta", orjson.dumps({UNAVAILABLE: missing}))
+    return result
+
+
+def _page_end(items: Sequence[bytes], start: int) -> int:
+    """At least one item, at most a page's worth."""
+    size, end = 0, start
+    while end < len(items) and end - start < PAGE_ITEMS:
+        size += len(items[end])
+        if size > PAGE_BYTES and end > start:
+            break
+        end += 1
+    return end

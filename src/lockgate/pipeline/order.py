@@ -1,0 +1,53 @@
+"""The order of controls. This file is the only place where it is decided."""
+
+from typing import Any
+
+import msgspec
+
+from lockgate.approval.gate import ApprovalGate, Marks
+from lockgate.inspection.schema import ArgumentsMatchSchema
+from lockgate.inspection.shapes import NoticeShape, ReplyShape
+from lockgate.model import Call, Catalogue, FactKey, Notice, Reply
+from lockgate.pipeline.control import Control
+from lockgate.policy.bundle import PolicyBundle
+from lockgate.policy.cedar import CedarPolicy
+from lockgate.policy.quota import Quota
+from lockgate.policy.visibility import Visibility
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Every control in force, for each kind of subject. Replaced whole when policy changes."""
+
+    on_call: tuple[Control[Call], ...]
+    on_reply: tuple[Control[Reply], ...]
+    on_list: tuple[Control[Catalogue], ...]
+    on_notice: tuple[Control[Notice], ...]
+    policy: str
+    """Hash of the policy set these controls were built from."""
+
+    @property
+    def needs(self) -> frozenset[FactKey[Any]]:
+        """Every fact that any control may ask for about a call or its answer."""
+        asked: tuple[Control[Any], ...] = (
+            *self.on_call,
+            *self.on_reply,
+            *self.on_list,
+            *self.on_notice,
+        )
+        return frozenset(key for control in asked for key in control.needs)
+
+
+def order(policy: PolicyBundle, marks: Marks) -> Order:
+    """The shipped order. The result does not depend on it, only the cost does."""
+    return Order(
+        on_call=(
+            Quota(),  # cheap first
+            ArgumentsMatchSchema(),
+            CedarPolicy(policy),
+            ApprovalGate(marks, policy.hash),  # people last: never ask about a doomed call
+        ),
+        on_reply=(ReplyShape(),),
+        on_list=(Visibility(policy),),
+        on_notice=(NoticeShape(),),
+        policy=policy.hash,
+    )

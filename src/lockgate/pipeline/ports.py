@@ -1,0 +1,58 @@
+"""What the pipeline needs from outside. ``app/wiring.py`` joins adapters to these ports."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+from lockgate.model import Approval, AuditEvent, Call, Notice, Permit, Release, Reply
+
+Notify = Callable[[Notice], None]
+"""Where an upstream's notifications about a running call go, uninspected."""
+
+Deliver = Callable[[Release], None]
+"""Where inspected notifications go. Must not block."""
+
+
+class Source(Protocol):
+    """Learns one fact. Whatever it raises becomes ``Unknown``."""
+
+    def learn(self, call: Call) -> Any | Awaitable[Any]: ...
+
+    def settle(self, value: Any) -> None:
+        """The call this fact was learnt for is over: give back what was reserved."""
+        ...
+
+
+class Journal(Protocol):
+    """Raises ``model.JournalDown`` when an event cannot be made durable."""
+
+    async def commit(self, event: AuditEvent) -> None:
+        """Return only when ``event`` is durable."""
+        ...
+
+    def note(self, event: AuditEvent) -> None:
+        """Record with the next batch. Never blocks; what is noted is written before shutdown."""
+        ...
+
+
+class Sender(Protocol):
+    async def send(self, permit: Permit, notify: Notify) -> Reply:
+        """Forward once. Raises ``model.SendFailed``; cancelling it cancels the call upstream."""
+        ...
+
+
+class Approvals(Protocol):
+    async def consume(self, used: Sequence[Approval]) -> bool:
+        """Mark all as used in one atomic step; False if any was used or withdrawn meanwhile."""
+        ...
+
+
+class Sealer(Protocol):
+    """Authenticated encryption of small values that travel through a client."""
+
+    def seal(self, purpose: str, value: bytes) -> str:
+        """URL-safe token. ``purpose`` is bound to it: a cursor never opens as a session."""
+        ...
+
+    def open(self, purpose: str, token: str) -> bytes | None:
+        """The value, or None for anything this deployment did not seal for this purpose."""
+        ...

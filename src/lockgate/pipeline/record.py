@@ -1,0 +1,153 @@
+"""What the journal is told: pure, from what was judged and learnt. Header: no personal data."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+import orjson
+
+from lockgate.model import (
+    APPROVALS,
+    AuditEvent,
+    Call,
+    Decision,
+    Effect,
+    EventKind,
+    Fact,
+    Facts,
+    Known,
+    Principal,
+    Reply,
+    Slot,
+    Verdict,
+)
+from lockgate.pipeline.caller import Caller
+
+_NAMED_TARGETS = ("tools/", "prompts/", "completion/")
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """What no pure code can make up: an id and the time, in milliseconds since the Unix epoch."""
+
+    id: str
+    at: int
+
+
+def intent(stamp: Stamp, call: Call, decision: Decision, facts: Facts) -> AuditEvent:
+    """The row that must be durable before anything is forwarded, permitted or not."""
+    header = {
+        **_about(call),
+        "verdicts": [_verdict(v) for v in decision.verdicts],
+        "obligations": msgspec.to_builtins(decision.obligations),
+        "facts": {key.name: _fact(key.name, fact) for key, fact in facts},
+    }
+    slots: dict[Slot, bytes] = {
+        "actor": actor_slot(call.principal),
+        "args": call.params,
+        "net": net_slot(call),
+    }
+    return _event(stamp, "call.intent", call, decision.effect, decision.reason, header, slots)
+
+
+def outcome(
+    stamp: Stamp, call: Call, decision: Decision, reply: Reply, result_cap: int
+) -> AuditEvent:
+    """What the upstream answered and whether it was let out."""
+    header = {
+        **_about(call),
+        "verdicts": [_verdict(v) for v in decision.verdicts],
+        "reply": {"digest": reply.digest, "bytes": len(reply.raw), "error": reply.is_error},
+    }
+    slots: dict[Slot, bytes] = {"result": _result(reply.raw, result_cap)}
+    return _event(stamp, "call.outcome", call, decision.effect, decision.reason, header, slots)
+
+
+def failure(stamp: Stamp, call: Call, reason: str, detail: str) -> AuditEvent:
+    """A forwarded call that brought no answer back."""
+    header = {**_about(call), "detail": detail}
+    return _event(stamp, "call.outcome", call, Effect.DENY, reason, header, {})
+
+
+def refusal(stamp: Stamp, caller: Caller, method: str, reason: str, raw: bytes) -> AuditEvent:
+    """A request that never became a call: malformed, unknown method, unknown name."""
+    header = {"method": method, "endpoint": caller.endpoint.path}
+    slots: dict[Slot, bytes] = {
+        "actor": actor_slot(caller.principal),
+        "args": raw,
+        "net": orjson.dumps({"peer": caller.peer}),
+    }
+    return AuditEvent(
+        stamp.id, caller.call, "call.refused", stamp.at, "DENY", reason, header, slots
+    )
+
+
+def session(
+    stamp: Stamp, kind: Literal["session.opened", "session.closed"], id: str, caller: Caller
+) -> AuditEvent:
+    """A session began or ended."""
+    header = {"session": id, "endpoint": caller.endpoint.path}
+    slots: dict[Slot, bytes] = {
+        "actor": actor_slot(caller.principal),
+        "net": orjson.dumps({"peer": caller.peer}),
+    }
+    return AuditEvent(stamp.id, caller.call, kind, stamp.at, "PERMIT", kind, header, slots)
+
+
+def actor_slot(principal: Principal) -> bytes:
+    return msgspec.json.encode(principal)
+
+
+def net_slot(call: Call) -> bytes:
+    return orjson.dumps({"peer": call.envelope.peer, "client": call.envelope.client})
+
+
+def _event(
+    stamp: Stamp,
+    kind: EventKind,
+    call: Call,
+    effect: Effect,
+    reason: str,
+    header: Mapping[str, Any],
+    slots: Mapping[Slot, bytes],
+) -> AuditEvent:
+    return AuditEvent(stamp.id, call.id, kind, stamp.at, effect.name, reason, header, slots)
+
+
+def _about(call: Call) -> dict[str, Any]:
+    # A resource URI can name a person, so it stays in the args slot.
+    named = call.method.startswith(_NAMED_TARGETS)
+    return {
+        "method": call.method,
+        "upstream": call.upstream.name,
+        "target": call.target if named else "",
+        "digest": call.digest,
+        "origin": call.origin,
+        "tool": call.tool.hash if call.tool else "",
+        "era": call.envelope.era,
+        "endpoint": call.envelope.endpoint,
+    }
+
+
+def _verdict(v: Verdict) -> dict[str, Any]:
+    said: dict[str, Any] = {"control": v.control, "effect": v.effect.name, "reason": v.reason}
+    if v.because:
+        said["because"] = list(v.because)
+    if v.findings:
+        said["findings"] = msgspec.to_builtins(v.findings)
+    return said
+
+
+def _fact(name: str, fact: Fact[Any]) -> Any:
+    if not isinstance(fact, Known):
+        return {"unknown": fact.why}
+    if name == APPROVALS.name:  # names people: the ids lead to the approvals' own record
+        return {"known": [a.id for a in fact.value]}
+    return {"known": msgspec.to_builtins(fact.value)}
+
+
+def _result(raw: bytes, cap: int) -> bytes:
+    if len(raw) <= cap:
+        return raw
+    kept = {"cut": True, "bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+    return orjson.dumps(kept)

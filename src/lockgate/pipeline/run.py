@@ -1,0 +1,188 @@
+"""One call, start to finish: gather, judge, record the intent, forward, judge the reply, record."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from lockgate.model import (
+    APPROVALS,
+    NOW,
+    Call,
+    Decision,
+    Effect,
+    Facts,
+    Known,
+    Notice,
+    Permit,
+    Release,
+    Reply,
+    SendFailed,
+    binding_of,
+    combine,
+)
+from lockgate.pipeline import record
+from lockgate.pipeline.gather import Gatherer
+from lockgate.pipeline.judge import MOST_REWRITES, judge, stricter, unmet
+from lockgate.pipeline.lists import catalogue_of
+from lockgate.pipeline.obligations import ON_CALL, ON_LIST, reshape, rewrite
+from lockgate.pipeline.order import Order
+from lockgate.pipeline.ports import Approvals, Deliver, Journal, Sender
+from lockgate.wire.methods import METHODS
+
+
+_FINDINGS_TOLD = 5
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The call was not let through, or its reply was not let out."""
+
+    reason: str
+    call: str
+    because: tuple[str, ...] = ()
+    """For people only."""
+    where: str = ""
+    """Where in the call, and what kind: safe for the model, as findings never hold values."""
+    retry_after_ms: int = 0
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """Everything a call meets. Replaced whole on reload; a running call keeps the one it has."""
+
+    order: Order
+    gatherer: Gatherer
+    journal: Journal
+    sender: Sender
+    approvals: Approvals
+    stamp: Callable[[], record.Stamp]
+    result_cap: int = 16_384
+    """Results up to this many bytes are kept whole in the journal's ``result`` slot."""
+    durable_outcomes: frozenset[str] = frozenset()
+    """Data classes whose outcome must be durable before the answer is let out."""
+
+
+async def run(call: Call, gate: Gate, deliver: Deliver) -> Release | Refused:
+    """Raises ``JournalDown`` where the intent cannot be recorded; then nothing was forwarded."""
+    facts = Facts({})
+    try:
+        for _ in range(MOST_REWRITES + 1):
+            facts = await gate.gatherer.gather(call, gate.order.needs, facts)
+            decision = unmet(judge(gate.order.on_call, call, facts), ON_CALL)
+            changed = _rewritten(call, decision)
+            if changed is call:
+                break
+            call = changed
+        else:
+            decision = stricter(judge(gate.order.on_call, call, facts), "pipeline.rewrites")
+        await _record_intent(call, decision, facts, gate)
+        if decision.effect is not Effect.PERMIT:
+            return _refused(call, decision)
+        return await _forward(Permit(call, decision), facts, gate, deliver)
+    finally:
+        gate.gatherer.settle(facts)
+
+
+async def _record_intent(call: Call, decision: Decision, facts: Facts, gate: Gate) -> None:
+    """No record, no action: raises ``JournalDown`` where the intent did not become durable."""
+    try:
+        await gate.journal.commit(record.intent(gate.stamp(), call, decision, facts))
+    except asyncio.CancelledError:  # the row may be written all the same: say how it ended
+        gate.journal.note(record.failure(gate.stamp(), call, "call.cancelled", "not forwarded"))
+        raise
+
+
+def _rewritten(call: Call, decision: Decision) -> Call:
+    # Also before a person is asked: they approve what will be sent, not what came.
+    if decision.effect is Effect.DENY:
+        return call
+    return rewrite(call, decision.obligations)
+
+
+async def _forward(permit: Permit, facts: Facts, gate: Gate, deliver: Deliver) -> Release | Refused:
+    call = permit.call
+    unanswered, detail = "pipeline.failed", ""
+    try:
+        if not await _consume(call, facts, gate):
+            raise SendFailed("approval.used", "not forwarded")
+        reply = await gate.sender.send(permit, _inspecting(facts, gate, deliver))
+        answer = await _let_out(reply, facts, gate)
+        unanswered = ""
+    except SendFailed as failed:
+        unanswered, detail = failed.reason, failed.detail
+        return Refused(failed.reason, call.id, because=(failed.detail,))
+    except asyncio.CancelledError:
+        unanswered = "call.cancelled"
+        raise
+    else:
+        return answer
+    finally:
+        if unanswered:  # whatever happened, an intent never stays without its outcome
+            gate.journal.note(record.failure(gate.stamp(), call, unanswered, detail))
+
+
+async def _consume(call: Call, facts: Facts, gate: Gate) -> bool:
+    """Use up the approvals this call rests on, in one step, before it is sent."""
+    match facts.get(APPROVALS), facts.get(NOW):
+        case Known(approvals), Known(now):
+            binding = binding_of(call, gate.order.policy)
+            used = [a for a in approvals if a.covers(binding, now)]
+            return not used or await gate.approvals.consume(used)
+    return True  # without these facts no control has permitted on the strength of an approval
+
+
+def _inspecting(facts: Facts, gate: Gate, deliver: Deliver) -> Callable[[Notice], None]:
+    def inspect(notice: Notice) -> None:
+        decision = judge(gate.order.on_notice, notice, facts)
+        if decision.effect is Effect.PERMIT:
+            deliver(Release(notice, decision))
+
+    return inspect
+
+
+async def _let_out(reply: Reply, facts: Facts, gate: Gate) -> Release | Refused:
+    """Steps 12 and 14: judge the reply, do what is owed, record the outcome."""
+    reply, decision = _judge_reply(reply, facts, gate.order)
+    event = record.outcome(gate.stamp(), reply.call, decision, reply, gate.result_cap)
+    if reply.call.upstream.data_classes & gate.durable_outcomes:
+        await gate.journal.commit(event)
+    else:
+        gate.journal.note(event)
+    if decision.effect is not Effect.PERMIT:
+        return _refused(reply.call, decision)
+    return Release(reply, decision)
+
+
+def _judge_reply(reply: Reply, facts: Facts, order: Order) -> tuple[Reply, Decision]:
+    decision = judge(order.on_reply, reply, facts)
+    if reply.is_error or not METHODS[reply.call.method].array:
+        return reply, unmet(decision, frozenset())
+    for _ in range(MOST_REWRITES + 1):
+        if decision.effect is not Effect.PERMIT:
+            return reply, decision
+        changed, decision = _judge_list(reply, facts, order, decision)
+        if changed is reply:
+            return reply, decision
+        reply, decision = changed, judge(order.on_reply, changed, facts)
+    return reply, stricter(decision, "pipeline.rewrites")
+
+
+def _judge_list(
+    reply: Reply, facts: Facts, order: Order, decision: Decision
+) -> tuple[Reply, Decision]:
+    catalogue = catalogue_of(reply)
+    whole = _both(decision, judge(order.on_list, catalogue, facts))
+    whole = unmet(whole, ON_LIST)
+    if whole.effect is not Effect.PERMIT:
+        return reply, whole
+    return reshape(catalogue, whole.obligations), whole
+
+
+def _both(one: Decision, other: Decision) -> Decision:
+    required = one.required | other.required
+    return combine(one.about, (*one.verdicts, *other.verdicts), required=required)
+
+
+def _refused(call: Call, decision: Decision) -> Refused:
+    deciding = decision.deciding
+    where = "; ".join(f"{f.pointer} ({f.code})" for f in deciding.findings[:_FINDINGS_TOLD])
+    return Refused(decision.reason, call.id, deciding.because, where, deciding.retry_after_ms)

@@ -1,0 +1,111 @@
+"""May this principal make this call?"""
+
+from typing import Any
+
+from lockgate.model import (
+    APPROVALS,
+    NOW,
+    Approval,
+    Call,
+    Effect,
+    Fact,
+    FactKey,
+    Facts,
+    Obligation,
+    Unknown,
+    Verdict,
+    binding_of,
+)
+from lockgate.policy.authorizer import Answer, Authorizer
+from lockgate.policy.bundle import PolicyBundle
+from lockgate.policy.mapping import Mistyped, Request, request_of
+
+NEEDS: frozenset[FactKey[Any]] = frozenset({APPROVALS, NOW})
+_NOBODY: frozenset[str] = frozenset()
+
+
+class CedarPolicy:
+    """Default deny; forbid trumps permit; whatever goes wrong is a denial.
+
+    HOLD only where a person's yes would really let the call pass: every determining forbid is
+    annotated ``@hold``, and with their factors approved Cedar allows. Where several factors are
+    missing the first by name is asked for; the others follow when it is given. A HOLD carries the
+    obligations of the permit to come, so that the person can be shown what will be sent.
+    """
+
+    id = "policy.cedar"
+    needs = NEEDS
+
+    def __init__(self, bundle: PolicyBundle) -> None:
+        self._bundle = bundle
+        self._authorizer = Authorizer(bundle)
+
+    def check(self, call: Call, facts: Facts) -> Verdict:
+        now, approvals = facts.get(NOW), facts.get(APPROVALS)
+        request = request_of(self._bundle.mapping, call)
+        if isinstance(request, Mistyped):
+            return self._deny("policy.argument-type", (f"argument:{request.argument}",))
+        if request is None or isinstance(now, Unknown):
+            return self._deny("policy.error", ())
+        given = self._given(call, approvals, now.value)
+        answer = self._ask(call, request, given, now.value)
+        if answer.outcome == "allow":
+            needed = given and self._ask(call, request, _NOBODY, now.value).outcome != "allow"
+            return self._permit(call, answer, given if needed else _NOBODY)
+        missing = self._factors(answer) - given
+        if answer.outcome == "error" or not missing:
+            return self._refuse(answer)
+        lifted = self._ask(call, request, given | missing, now.value)
+        if lifted.outcome != "allow":
+            return self._refuse(lifted)
+        if isinstance(approvals, Unknown):
+            return self._deny("approval.unknown", answer.because)
+        return Verdict(self.id, Effect.HOLD, "approval.needed", because=answer.because,
+                       factor=min(missing), obligations=self._drops(call, lifted))  # fmt: skip
+
+    def _ask(self, call: Call, request: Request, factors: frozenset[str], now: int) -> Answer:
+        return self._authorizer.is_authorized(call.principal, call.upstream, request, factors, now)
+
+    def _given(self, call: Call, known: Fact[tuple[Approval, ...]], now: int) -> frozenset[str]:
+        if isinstance(known, Unknown) or not known.value:
+            return _NOBODY
+        binding = binding_of(call, self._bundle.hash)
+        return frozenset(a.factor for a in known.value if a.covers(binding, now))
+
+    def _factors(self, answer: Answer) -> frozenset[str]:
+        """What the determining forbids ask for; empty if any of them asks for nothing."""
+        rules = self._bundle.rules
+        holds = {rules[name].hold for name in answer.because}
+        return _NOBODY if "" in holds else frozenset(holds)
+
+    def _permit(self, call: Call, answer: Answer, used: frozenset[str]) -> Verdict:
+        """``used``: the factors without which the answer would not be this."""
+        because = (*answer.because, *(f"approval:{factor}" for factor in sorted(used)))
+        return Verdict(self.id, Effect.PERMIT, "policy.permitted", because=because,
+                       obligations=self._drops(call, answer))  # fmt: skip
+
+    def _refuse(self, answer: Answer) -> Verdict:
+        if answer.outcome == "error":
+            return self._deny("policy.error", answer.because)
+        return self._deny("policy.denied" if answer.because else "policy.no-rule", answer.because)
+
+    def _deny(self, reason: str, because: tuple[str, ...]) -> Verdict:
+        return Verdict(self.id, Effect.DENY, reason, because=because)
+
+    def _drops(self, call: Call, answer: Answer) -> tuple[Obligation, ...]:
+        rules = self._bundle.rules
+        pointers = {p for name in answer.because for p in rules[name].drop}
+        return tuple(Obligation("drop", p) for p in sorted(pointers) if _holds(call.decoded, p))
+
+
+def _holds(tree: Any, pointer: str) -> bool:
+    # A call that no longer carries the argument owes nothing: judging it again finds no change.
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(tree, list) and key.isdecimal() and int(key) < len(tree):
+            tree = tree[int(key)]
+        elif isinstance(tree, dict) and key in tree:
+            tree = tree[key]
+        else:
+            return False
+    return True

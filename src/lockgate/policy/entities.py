@@ -1,0 +1,123 @@
+"""The entities of one call: who asks, about what, and the groups both are in."""
+
+from typing import Any, Literal
+
+import cedarpy
+import msgspec
+import orjson
+
+from lockgate.model import Call, Principal, Upstream
+
+Kind = Literal["Tool", "Prompt", "Resource", "Upstream"]
+
+READS = ("resources/read", "prompts/get", "completion/complete")
+"""Methods in the action group ``Action::"read"``."""
+LISTS = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
+"""Methods in the action group ``Action::"list"``."""
+ACTIONS = ("tools/call", *READS, *LISTS)
+"""Actions are named exactly as MCP names the methods."""
+
+_PRINCIPAL_TYPES = {"person": "Person", "service": "Service", "system": "System"}
+_TARGETS: dict[str, Kind] = {
+    "tools/call": "Tool",
+    "prompts/get": "Prompt",
+    "resources/read": "Resource",
+}
+_REFERENCES: dict[str, Kind] = {"ref/prompt": "Prompt", "ref/resource": "Resource"}
+
+
+class Uid(msgspec.Struct, frozen=True):
+    """A Cedar entity's type and id."""
+
+    type: str
+    id: str
+
+    def json(self) -> dict[str, str]:
+        return {"type": self.type, "id": self.id}
+
+    def text(self) -> str:
+        """``Tool::"clinic/x"`` as Cedar itself writes it.
+
+        Cedar reads an id in surface syntax only in its own normal form, which depends on its
+        Unicode tables, so Cedar is asked to print it rather than copied.
+        """
+        scope = {"op": "All"}
+        rule = {"effect": "permit", "principal": {"op": "==", "entity": self.json()},
+                "action": scope, "resource": scope, "conditions": []}  # fmt: skip
+        whole = {"staticPolicies": {"p": rule}, "templates": {}, "templateLinks": []}
+        printed = cedarpy.policies_from_json_str(orjson.dumps(whole).decode())
+        head, tail = "permit(principal == ", ", action, resource);"
+        if not (printed.startswith(head) and printed.endswith(tail)):
+            raise ValueError("Cedar prints policies in a form that is not known here")
+        return printed[len(head) : -len(tail)]
+
+
+def action_uid(method: str) -> Uid | None:
+    return Uid("Action", method) if method in ACTIONS else None
+
+
+def principal_uid(principal: Principal) -> Uid:
+    return Uid(_PRINCIPAL_TYPES[principal.kind], principal.subject)
+
+
+def item_uid(upstream: Upstream, kind: Kind, name: str) -> Uid | None:
+    """None for an upstream whose name holds ``/``: its ids could mean another upstream's things."""
+    if "/" in upstream.name:
+        return None
+    return Uid(kind, upstream.name if kind == "Upstream" else f"{upstream.name}/{name}")
+
+
+def resource_uid(call: Call) -> Uid | None:
+    """What the call is about; None where that cannot be said."""
+    if call.method in LISTS:
+        return item_uid(call.upstream, "Upstream", "")
+    kind = _TARGETS.get(call.method)
+    if call.method == "completion/complete":
+        kind = _referenced(call)
+    return item_uid(call.upstream, kind, call.target) if kind else None
+
+
+def entities_of(
+    principal: Principal, upstream: Upstream, resource: Uid, schema: cedarpy.Schema
+) -> cedarpy.Entities:
+    """Everything policy can know about this call's principal and resource.
+
+    The upstream's attributes stand on each of its tools, prompts and resources too, so that one
+    rule reads them on any resource. Raises ``ValueError`` when Cedar refuses an entity.
+    """
+    described = {
+        "name": upstream.name,
+        "trust": upstream.trust,
+        "region": upstream.region,
+        "data_classes": sorted(upstream.data_classes),
+    }
+    above = Uid("Upstream", upstream.name)
+    entities = [_principal(principal), _entity(above, described, ())]
+    if resource.type != "Upstream":
+        name = resource.id[len(upstream.name) + 1 :]
+        entities.append(_entity(resource, {**described, "name": name}, (above,)))
+    return cedarpy.Entities.from_json_str(orjson.dumps(entities).decode(), schema)
+
+
+def _principal(principal: Principal) -> dict[str, Any]:
+    attributes = {
+        "subject": principal.subject,
+        "agent": principal.agent,
+        "owner": principal.owner,
+        "authn": sorted(principal.authn),
+    }
+    roles = tuple(Uid("Role", role) for role in sorted(principal.roles))
+    return _entity(principal_uid(principal), attributes, roles)
+
+
+def _entity(uid: Uid, attributes: dict[str, Any], parents: tuple[Uid, ...]) -> dict[str, Any]:
+    return {"uid": uid.json(), "attrs": attributes, "parents": [p.json() for p in parents]}
+
+
+def _referenced(call: Call) -> Kind | None:
+    # MCP 2026-07-28, completion/complete: ``ref`` names a prompt or a resource (template).
+    reference = call.decoded.get("ref")
+    if not isinstance(reference, dict):
+        return None
+    said = reference.get("type")
+    return _REFERENCES.get(said) if isinstance(said, str) else None

@@ -1,0 +1,1 @@
+"""Adapters: SQLite and memory. The only room that speaks SQL."""

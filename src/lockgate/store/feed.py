@@ -1,0 +1,67 @@
+"""One number a topic that every change raises, so that each worker's copy knows when it is old."""
+
+from typing import Generic, Protocol, TypeVar
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from lockgate.store.tables import feed
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+STALE_MS = 2_000
+"""How old a copy may be before what depends on it closes."""
+
+
+class Versioned(Protocol[T_co]):
+    """Rows that are read whole. Raises ``StoreDown``."""
+
+    def changed(self, since: int) -> tuple[int, T_co] | None:
+        """The version and the rows of one moment; None while the version is ``since``."""
+        ...
+
+
+class Snapshot(Generic[T]):
+    """A worker's own copy, so that a lookup costs no I/O. Refreshed from any thread."""
+
+    def __init__(self, rows: Versioned[T], empty: T, stale_ms: int = STALE_MS) -> None:
+        self._rows = rows
+        self._stale_ms = stale_ms
+        self._held: tuple[int, T] = (-1, empty)
+        self._good: int | None = None
+
+    def refresh(self, now: int) -> None:
+        """Call often (every 0.5 s). ``now``: milliseconds, read before the call.
+
+        Raises ``StoreDown``; the copy then keeps its age.
+        """
+        found = self._rows.changed(self._held[0])
+        if found is not None:
+            self._held = found
+        self._good = now
+
+    def fresh(self, now: int) -> bool:
+        """False also where the clock was set back by more than the limit: the age is unknown."""
+        return self._good is not None and abs(now - self._good) <= self._stale_ms
+
+    @property
+    def version(self) -> int:
+        """-1 before the first refresh."""
+        return self._held[0]
+
+    @property
+    def rows(self) -> T:
+        return self._held[1]
+
+
+def version_of(connection: Connection, topic: str) -> int:
+    """0 for a topic that never changed."""
+    return connection.scalar(select(feed.c.version).where(feed.c.topic == topic)) or 0
+
+
+def bump(connection: Connection, topic: str) -> None:
+    """Say in this transaction that the topic's rows changed."""
+    first = insert(feed).values(topic=topic, version=1)
+    raised = {"version": feed.c.version + 1}
+    connection.execute(first.on_conflict_do_update(index_elements=["topic"], set_=raised))

@@ -1,0 +1,77 @@
+"""Sessions that were ended before their time. A sealed session id needs no row while it lives."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from lockgate.model import StoreDown
+from lockgate.store.database import reading, writing
+from lockgate.store.failing import store_errors
+from lockgate.store.feed import STALE_MS, Snapshot, bump, version_of
+from lockgate.store.tables import ended_session
+
+TOPIC = "ended_session"
+
+Clock = Callable[[], int]
+"""Milliseconds since the Unix epoch."""
+
+
+class SqliteSessions:
+    """``ended`` answers from memory. Another process's endings are seen at the next ``refresh``."""
+
+    def __init__(self, engine: Engine, clock: Clock, stale_ms: int = STALE_MS) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._snapshot: Snapshot[Mapping[str, int]] = Snapshot(self, {}, stale_ms)
+
+    def refresh(self, now_ms: int) -> None:
+        """Blocks. Call at the start and every 0.5 s; raises ``StoreDown``."""
+        self._snapshot.refresh(now_ms)
+
+    async def end(self, session_id: str, expires: int) -> None:
+        """``expires``: when it would have ended anyway. Durable on return; raises ``StoreDown``."""
+        await asyncio.to_thread(self._end, session_id, expires)
+
+    def ended(self, session_id: str) -> bool:
+        """Raises ``StoreDown`` when the copy is too old to say."""
+        if not self._snapshot.fresh(self._clock()):
+            raise StoreDown("the ended sessions were not read lately")
+        return session_id in self._snapshot.rows
+
+    def changed(self, since: int) -> tuple[int, Mapping[str, int]] | None:
+        query = select(ended_session.c.id, ended_session.c.expires)
+        with store_errors("cannot read the sessions"), reading(self._engine) as connection:
+            version = version_of(connection, TOPIC)
+            if version == since:
+                return None
+            return version, {row.id: row.expires for row in connection.execute(query)}
+
+    def _end(self, session_id: str, expires: int) -> None:
+        now = self._clock()
+        row = insert(ended_session).values(id=session_id, expires=expires)
+        with store_errors("cannot end the session"), writing(self._engine) as connection:
+            connection.execute(delete(ended_session).where(ended_session.c.expires <= now))
+            connection.execute(row.on_conflict_do_nothing())
+            bump(connection, TOPIC)
+        self.refresh(now)
+
+
+class MemorySessions:
+    """The same contract without a database."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ended: dict[str, int] = {}
+
+    def refresh(self, now_ms: int) -> None:
+        """Nothing to do: there is no other copy."""
+
+    async def end(self, session_id: str, expires: int) -> None:
+        now = self._clock()
+        self._ended = {i: e for i, e in self._ended.items() if e > now}
+        self._ended.setdefault(session_id, expires)
+
+    def ended(self, session_id: str) -> bool:
+        return session_id in self._ended

@@ -1,0 +1,110 @@
+"""What is kept, as SQLAlchemy Core metadata: one description for SQLite and PostgreSQL.
+
+Every time is in milliseconds since the Unix epoch. A change here needs a migration; a test compares
+this file with what the migrations make.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+SCHEMA = "0001"
+"""The newest migration, which this code reads and writes."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts up by itself only in a column declared exactly INTEGER.
+_SEQ = BigInteger().with_variant(Integer(), "sqlite")
+
+event = Table(
+    "event",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False),
+    Column("call", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("upstream", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+    Index("uq_event_id", "id", unique=True),
+    Index("ix_event_call", "call"),
+    # Never gives a number again, even after the newest rows were deleted.
+    sqlite_autoincrement=True,
+)
+"""``method``, ``upstream`` and ``target`` repeat the header so that they can be searched."""
+
+slot = Table(
+    "slot",
+    metadata,
+    Column("event_id", Text, ForeignKey("event.id"), primary_key=True),
+    Column("slot", Text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    # Kept in key order, in one tree instead of two.
+    sqlite_with_rowid=False,
+)
+"""Personal or confidential parts of events. A row here can be destroyed; the event stays."""
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("revoked", BigInteger, nullable=False),
+)
+"""``roles`` is a sorted JSON array; ``revoked`` is 0 until it happens."""
+
+approval = Table(
+    "approval",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("call", Text, nullable=False),
+    Column("binding", Text, nullable=False),
+    Column("factor", Text, nullable=False),
+    Column("approver", Text, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("used_at", BigInteger, nullable=True),
+    Index("ix_approval_call", "call"),
+)
+"""``call`` is the digest of the call that was approved."""
+
+ended_session = Table(
+    "ended_session",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("expires", BigInteger, nullable=False),
+)
+"""Sealed sessions need no row; an ended one does, until it would have expired anyway."""
+
+feed = Table(
+    "feed",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+"""A number a topic, raised in the same transaction as every change of its rows."""

@@ -1,0 +1,138 @@
+"""What upstreams are registered, and which tools each offered to whom."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+import orjson
+
+from lockgate.model import Tool, Upstream
+from lockgate.upstream.health import Clock
+from lockgate.upstream.listing import elements
+from lockgate.upstream.target import Registered
+from lockgate.wire import edit
+from lockgate.wire.era_2026_07_headers import invalid_annotations
+
+NAME_CHARACTERS = 256
+TTL_SECONDS = 300.0
+REMEMBERED = 1000
+"""Tool lists kept, over all principals."""
+
+
+class Registry:
+    """Registered upstreams by name. ``replace`` swaps all of them at once; what is underway goes
+    on with what it holds."""
+
+    def __init__(self, registered: Iterable[Registered] = ()) -> None:
+        self._by_name: dict[str, Registered] = {}
+        self.replace(registered)
+
+    def replace(self, registered: Iterable[Registered]) -> None:
+        self._by_name = {each.name: each for each in registered}
+
+    def get(self, name: str) -> Registered | None:
+        return self._by_name.get(name)
+
+    def all(self) -> tuple[Registered, ...]:
+        """In the order of registration."""
+        return tuple(self._by_name.values())
+
+
+def tools_in(upstream: Upstream, raw_result: bytes) -> tuple[Tool, ...]:
+    """The tools of a whole ``tools/list`` result as ``read_list`` gives it, without those that
+    cannot be used: see ``unusable``."""
+    gone = unusable(raw_result)
+    return tuple(
+        Tool(upstream.name, name, raw, _schema(raw))
+        for index, (name, raw) in enumerate(_entries(raw_result))
+        if index not in gone
+    )
+
+
+def unusable(raw_result: bytes) -> frozenset[int]:
+    """Which entries of a ``tools/list`` result nobody may see: without a name that can be used;
+    with a name that another one has too, so that neither can be told apart; with an invalid
+    ``x-mcp-header`` (clients MUST drop these, MCP 2026-07-28, "Tools")."""
+    entries = list(_entries(raw_result))
+    times = Counter(name for name, _ in entries)
+    return frozenset(
+        index
+        for index, (name, raw) in enumerate(entries)
+        if not _is_name(name) or times[name] > 1 or _badly_annotated(raw)
+    )
+
+
+class ToolCache:
+    """Tools as last listed, kept under (upstream, principal): a list may differ with who asks.
+
+    One list serves everybody only where the upstream is registered as ``shared``. Lists go stale
+    after ``ttl`` seconds; then there is nothing here until a newer one passes.
+    """
+
+    def __init__(self, clock: Clock = time.monotonic, ttl: float = TTL_SECONDS) -> None:
+        self._clock = clock
+        self._ttl = ttl
+        self._lists: dict[tuple[str, str], _Listed] = {}
+
+    def put(self, upstream: Upstream, holder: str, tools: Iterable[Tool]) -> None:
+        """Replace what was known. ``holder`` is the id of the principal whose link listed them."""
+        shared = upstream.sharing == "shared"
+        if not shared:
+            self._lists.pop((upstream.name, ""), None)
+        key = (upstream.name, "" if shared else holder)
+        self._lists.pop(key, None)
+        by_name = {tool.name: tool for tool in tools}
+        self._lists[key] = _Listed(self._clock() + self._ttl, by_name)
+        while len(self._lists) > REMEMBERED:
+            del self._lists[next(iter(self._lists))]
+
+    def tools(self, upstream: str, holder: str) -> tuple[Tool, ...] | None:
+        """All of them; None where no list is known, or none that is recent."""
+        found = self._find(upstream, holder)
+        return tuple(found.values()) if found is not None else None
+
+    def get(self, upstream: str, holder: str, name: str) -> Tool | None:
+        found = self._find(upstream, holder)
+        return found.get(name) if found is not None else None
+
+    def forget(self, upstream: str) -> None:
+        """Its registration changed."""
+        for key in [key for key in self._lists if key[0] == upstream]:
+            del self._lists[key]
+
+    def _find(self, upstream: str, holder: str) -> Mapping[str, Tool] | None:
+        for key in ((upstream, ""), (upstream, holder)):
+            listed = self._lists.get(key)
+            if listed is None:
+                continue
+            if self._clock() < listed.expires:
+                return listed.tools
+            del self._lists[key]
+        return None
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    expires: float
+    tools: Mapping[str, Tool]
+
+
+def _entries(raw_result: bytes) -> Iterator[tuple[str, bytes]]:
+    """Name (empty where there is none) and definition of each entry."""
+    for entry in elements(edit.members(raw_result)["tools"]):
+        name = orjson.loads(edit.members(entry).get("name", b"null"))
+        yield name if isinstance(name, str) else "", entry
+
+
+def _schema(tool: bytes) -> bytes:
+    return edit.members(tool).get("inputSchema", b"null")
+
+
+def _badly_annotated(tool: bytes) -> bool:
+    # Most tools mention no header, and then nothing is walked. An escape may hide the name.
+    suspect = b"x-mcp-header" in tool or b"\\" in tool
+    return suspect and invalid_annotations(_schema(tool))
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= NAME_CHARACTERS and name.isprintable() and name == name.strip()

@@ -1,0 +1,119 @@
+"""Agreeing on a version with an upstream (MCP 2026-07-28, "Versioning", era negotiation).
+
+``server/discover`` first. What answers it with a ``DiscoverResult`` is modern. Almost anything else
+means the legacy handshake: no single error code may be relied on.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+import msgspec
+import orjson
+
+from lockgate.model import SendFailed
+from lockgate.model.call import EraName
+from lockgate.upstream.link import Peer
+from lockgate.upstream.target import Registered, Target
+from lockgate.wire import edit, era_2025_11, era_2026_07, jsonrpc, versions
+from lockgate.wire.jsonrpc import Id, Message
+from lockgate.wire.opened import Opened
+from lockgate.wire.refusal import WireRefusal
+
+
+def _our_version() -> str:
+    try:
+        return version("lockgate")
+    except PackageNotFoundError:
+        return "0"  # Run from a checkout that is not installed.
+
+
+CLIENT_INFO = orjson.dumps({"name": "lockgate", "version": _our_version()})
+CAPABILITIES = b"{}"
+"""Declared to every upstream. It may ask the gateway for nothing."""
+INITIALIZED = "notifications/initialized"
+
+_METHOD_NOT_FOUND = -32601
+_UNSUPPORTED = -32022
+_KNOWN_ONLY_TO_MODERN = (-32020, -32021)
+
+
+class EraMemory:
+    """Which era each upstream turned out to be of, so that its next start is not probed."""
+
+    def __init__(self) -> None:
+        self._eras: dict[str, tuple[Target, EraName]] = {}
+
+    def recall(self, registered: Registered) -> EraName | None:
+        """None for an upstream never opened, or registered since under another address."""
+        target, era = self._eras.get(registered.name, (None, None))
+        return era if target == registered.target else None
+
+    def learn(self, registered: Registered, era: EraName) -> None:
+        self._eras[registered.name] = (registered.target, era)
+
+    def forget(self, name: str) -> None:
+        self._eras.pop(name, None)
+
+
+def discover_params() -> bytes:
+    return era_2026_07.request_params(b"{}", client_info=CLIENT_INFO, capabilities=CAPABILITIES)
+
+
+def initialize_params() -> bytes:
+    return era_2025_11.initialize_params(CLIENT_INFO, CAPABILITIES)
+
+
+def refuse(id: Id, method: str) -> bytes:
+    """The answer to an upstream's own request. We declare no capabilities, so an upstream may ask
+    for nothing but a pong."""
+    if method == "ping":
+        return jsonrpc.encode_result(id, b"{}")
+    return jsonrpc.encode_error(id, _METHOD_NOT_FOUND, "Method not found")
+
+
+def read_discover(answer: Message) -> Peer | None:
+    """The peer, if the answer shows it to be modern. None: use ``initialize``.
+
+    Raises ``SendFailed("upstream.garbage")`` when it says that we have no version in common.
+    """
+    if answer.error is not None:
+        return _read_refusal(answer.error)
+    result = answer.result or b"{}"
+    try:
+        return _peer("modern", era_2026_07.read_discover(result))
+    except WireRefusal:
+        _check_common(_texts(edit.get(result, "/supportedVersions")))
+        return None
+
+
+def read_initialize(answer: Message) -> Peer:
+    """Raises ``SendFailed("upstream.garbage")`` for a refusal and for a version not ours."""
+    if answer.error is not None:
+        code = edit.get(answer.error, "/code") or b"null"
+        raise SendFailed("upstream.garbage", f"initialize refused with code {code.decode()}")
+    try:
+        return _peer("legacy", era_2025_11.read_initialize(answer.result or b"{}"))
+    except WireRefusal as refusal:
+        raise SendFailed("upstream.garbage", refusal.detail) from None
+
+
+def _peer(era: EraName, opened: Opened) -> Peer:
+    return Peer(era, **msgspec.structs.asdict(opened))
+
+
+def _read_refusal(error: bytes) -> Peer | None:
+    code = orjson.loads(edit.get(error, "/code") or b"null")
+    if code in _KNOWN_ONLY_TO_MODERN:
+        return Peer("modern", era_2026_07.VERSION)
+    if code == _UNSUPPORTED:
+        _check_common(_texts(edit.get(error, "/data/supported")))
+    return None
+
+
+def _check_common(said: list[str]) -> None:
+    if said and not set(said).intersection(versions.UPSTREAM_LEGACY):
+        raise SendFailed("upstream.garbage", f"speaks only {', '.join(said)[:200]}")
+
+
+def _texts(raw: bytes | None) -> list[str]:
+    found = orjson.loads(raw) if raw is not None else None
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []

@@ -1,0 +1,215 @@
+"""The open links, and who may use which.
+
+A link belongs to one (upstream, principal); only an upstream registered as ``shared`` has one link
+for all. So one person's session, process and pace never serve another.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from lockgate.model import SendFailed
+from lockgate.upstream.health import Clock, Health, Pace
+from lockgate.upstream.link import Link
+from lockgate.upstream.target import Registered
+
+Connect = Callable[[Registered], Coroutine[Any, Any, Link]]
+"""Opens a link, or raises ``model.SendFailed``."""
+
+Key = tuple[str, str]
+"""Upstream name and principal id; the latter empty where the upstream is shared."""
+
+SWEEP_SECONDS = 30.0
+REMEMBERED = 10_000
+"""Failure records kept."""
+
+
+class Description(msgspec.Struct, frozen=True):
+    """One link as health reports show it."""
+
+    upstream: str
+    principal: str
+    state: str
+    """``connecting``, ``open`` or ``resting``."""
+    era: str = ""
+    version: str = ""
+    running: int = 0
+    """Requests in flight."""
+    reason: str = ""
+    """Catalogue code of the last failure, while it lasts."""
+
+
+class Entry:
+    """One link, from the first wish for it to its end."""
+
+    def __init__(self, registered: Registered, opening: "asyncio.Task[Link]", now: float) -> None:
+        self.registered = registered
+        self.opening = opening
+        self.running = 0
+        self.used = now
+
+    @property
+    def link(self) -> Link | None:
+        done = self.opening.done() and not self.opening.cancelled()
+        return self.opening.result() if done and not self.opening.exception() else None
+
+    @property
+    def broken(self) -> bool:
+        """Failed to open, or ended since."""
+        return self.opening.done() and (self.link is None or self.link.broken)
+
+    @property
+    def idle(self) -> bool:
+        return self.running == 0 and self.opening.done()
+
+
+class Pool:
+    def __init__(self, connect: Connect, clock: Clock, pace: Pace = Pace()) -> None:  # noqa: B008
+        self._connect = connect
+        self._clock = clock
+        self._pace = pace
+        self._entries: dict[Key, Entry] = {}
+        self._health: dict[Key, Health] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._sweeping: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @asynccontextmanager
+    async def lease(self, registered: Registered, principal: str) -> AsyncIterator[Link]:
+        """The link of ``principal`` (an id) to this upstream, opened if need be; not closed for
+        idleness or for a changed registration before it is given back.
+
+        Raises ``SendFailed``: ``upstream.backing-off`` while the upstream rests or all its links
+        are busy, or why it could not be opened.
+        """
+        shared = registered.upstream.sharing == "shared"
+        key = (registered.name, "" if shared else principal)
+        entry = self._entry(key, registered)
+        entry.running += 1
+        mark = self._record(key).mark
+        try:
+            # Several may wait for one opening: none of them may cancel it for the others.
+            link = await asyncio.shield(entry.opening)
+            yield link
+        except SendFailed as failure:
+            self._record(key).failed(failure.reason, mark)
+            raise
+        else:
+            self._record(key).answered()
+        finally:
+            entry.running -= 1
+            entry.used = self._clock()
+            self._settle(key, entry)
+
+    def descriptions(self) -> tuple[Description, ...]:
+        open_ = [self._describe(key, entry) for key, entry in self._entries.items()]
+        resting = [
+            Description(*key, state="resting", reason=health.reason)
+            for key, health in self._health.items()
+            if health.rest and key not in self._entries
+        ]
+        return (*open_, *resting)
+
+    async def sweep(self) -> None:
+        """Close what nobody used for a while, and what broke."""
+        now = self._clock()
+        for key, entry in list(self._entries.items()):
+            old = now - entry.used >= entry.registered.bounds.idle_seconds
+            if entry.idle and (old or entry.broken):
+                self._drop(key, entry)
+        for key in [key for key, health in self._health.items() if health.forgettable]:
+            del self._health[key]
+
+    async def close_all(self) -> None:
+        """End every link, and with it what is in flight. Returns when all have ended."""
+        self._closed = True
+        if self._sweeping:
+            self._sweeping.cancel()
+            await asyncio.wait({self._sweeping})
+        for key, entry in list(self._entries.items()):
+            self._drop(key, entry)
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _entry(self, key: Key, registered: Registered) -> Entry:
+        if self._closed:
+            raise SendFailed("upstream.unreachable", "the gateway is stopping")
+        entry = self._entries.get(key)
+        if entry and not entry.broken and entry.registered == registered:
+            return entry
+        if entry:
+            # In use or not, it is nobody's any more; the last user's return closes it.
+            self._retire(key, entry)
+        self._record(key).check()
+        self._make_room(registered)
+        opening = asyncio.create_task(self._connect(registered))
+        opening.add_done_callback(_notice)
+        entry = self._entries[key] = Entry(registered, opening, self._clock())
+        self._sweeping = self._sweeping or asyncio.create_task(self._keep_sweeping())
+        return entry
+
+    def _record(self, key: Key) -> Health:
+        health = self._health.pop(key, None) or Health(self._clock, self._pace)
+        self._health[key] = health
+        while len(self._health) > REMEMBERED:
+            del self._health[next(iter(self._health))]
+        return health
+
+    def _make_room(self, registered: Registered) -> None:
+        name, most = registered.name, registered.bounds.links
+        ours = [(key, entry) for key, entry in self._entries.items() if key[0] == name]
+        if len(ours) < most:
+            return
+        idle = [(entry.used, key, entry) for key, entry in ours if entry.idle]
+        if not idle:
+            raise SendFailed("upstream.backing-off", f"all {most} links to {name} are busy")
+        _, key, entry = min(idle, key=lambda found: found[0])
+        self._drop(key, entry)
+
+    def _settle(self, key: Key, entry: Entry) -> None:
+        """After use: close it if it broke, or if it was replaced and this was its last user."""
+        current = self._entries.get(key) is entry
+        if entry.idle and (entry.broken or not current or self._closed):
+            self._drop(key, entry)
+
+    def _retire(self, key: Key, entry: Entry) -> None:
+        if entry.idle:
+            self._drop(key, entry)
+        else:
+            del self._entries[key]
+
+    def _drop(self, key: Key, entry: Entry) -> None:
+        if self._entries.get(key) is entry:
+            del self._entries[key]
+        closing = asyncio.create_task(_end(entry))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def _describe(self, key: Key, entry: Entry) -> Description:
+        health = self._health.get(key)
+        reason = health.reason if health else ""
+        if entry.link is None:
+            return Description(*key, state="connecting", running=entry.running, reason=reason)
+        peer = entry.link.peer
+        return Description(*key, "open", peer.era, peer.version, entry.running, reason)
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await self.sweep()
+
+
+async def _end(entry: Entry) -> None:
+    entry.opening.cancel()
+    await asyncio.wait({entry.opening})
+    if entry.link:
+        await entry.link.close()
+
+
+def _notice(opening: "asyncio.Task[Link]") -> None:
+    """A failure to open is told to whoever waits; if all of them left, nobody need hear it."""
+    if not opening.cancelled():
+        opening.exception()

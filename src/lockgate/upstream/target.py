@@ -1,0 +1,58 @@
+"""How to reach one upstream, and how much of it we bear. Policy knows only ``model.Upstream``."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from lockgate.model import Upstream
+
+
+class StdioTarget(msgspec.Struct, frozen=True):
+    """A program that speaks MCP on its standard streams."""
+
+    command: tuple[str, ...]
+    env: Mapping[str, str] = {}
+    """Everything it gets beside ``PATH``, ``HOME`` and ``LANG``. May hold secrets."""
+    cwd: str | None = None
+
+
+class HttpTarget(msgspec.Struct, frozen=True):
+    """A streamable HTTP endpoint."""
+
+    url: str
+    headers: Mapping[str, str] = {}
+    """Sent with every request, the gateway's own credential among them. A client's never are."""
+
+
+Target = StdioTarget | HttpTarget
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What one upstream may cost us. Times are seconds, sizes bytes."""
+
+    call_seconds: float = 60.0
+    """From the first byte sent to the last byte of the answer, whatever progress is reported."""
+    connect_seconds: float = 30.0
+    """To start and agree on a version; a program's first start may have to install it."""
+    probe_seconds: float = 5.0
+    """How long ``server/discover`` may go unanswered on stdio before the era counts as legacy."""
+    grace_seconds: float = 2.0
+    """Between asking a program to end and ending it."""
+    reply_bytes: int = 4 * 2**20
+    list_bytes: int = 4 * 2**20
+    """All pages of one list together."""
+    links: int = 32
+    """Connections or programs at once, over all principals."""
+    idle_seconds: float = 600.0
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """An upstream as the catalogue knows it."""
+
+    upstream: Upstream
+    target: Target
+    bounds: Bounds = Bounds()
+
+    @property
+    def name(self) -> str:
+        return self.upstream.name

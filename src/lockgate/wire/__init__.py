@@ -1,0 +1,1 @@
+"""Bytes to requests and back, sans I/O. Knows MCP and JSON-RPC; knows nothing about policy."""

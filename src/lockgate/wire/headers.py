@@ -1,0 +1,72 @@
+"""HTTP headers as ASGI gives them, and the text form MCP gives to values that do not fit one."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+
+from lockgate.wire.refusal import WireRefusal
+
+PROTOCOL_VERSION = "mcp-protocol-version"
+METHOD = "mcp-method"
+NAME = "mcp-name"
+SESSION = "mcp-session-id"
+PARAM = "mcp-param-"
+
+_SENTINEL = re.compile(r"=\?base64\?(.*)\?=", re.DOTALL)
+_PLAIN = re.compile(r"[\x20-\x7e]*")
+
+
+class Headers:
+    """Case-insensitive names, optional white space trimmed, repetitions kept."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        values: dict[bytes, list[bytes]] = {}
+        for name, value in raw:
+            values.setdefault(name.lower(), []).append(value)
+        self._values = values
+
+    def one(self, name: str) -> str | None:
+        """The header's only value. Raises ``WireRefusal("wire.header-mismatch")`` when it was sent
+        twice: whoever reads the first and whoever reads the last would disagree."""
+        found = self._values.get(name.lower().encode())
+        if found is None:
+            return None
+        if len(found) > 1:
+            raise WireRefusal("wire.header-mismatch", f"{name} was sent more than once")
+        return found[0].decode("latin-1").strip(" \t")
+
+    def all(self, name: str) -> list[str]:
+        found = self._values.get(name.lower().encode(), ())
+        return [value.decode("latin-1").strip(" \t") for value in found]
+
+    def named(self, prefix: str) -> list[str]:
+        """Names that begin with ``prefix``, lower-case, once each."""
+        start = prefix.lower().encode()
+        return [name.decode("latin-1") for name in self._values if name.startswith(start)]
+
+
+def encode_value(text: str) -> str:
+    """``text`` as a header value: itself, or ``=?base64?...?=`` where it would not survive
+    (MCP 2026-07-28, "Streamable HTTP", header values)."""
+    fits = _PLAIN.fullmatch(text) and text == text.strip(" ") and not _SENTINEL.fullmatch(text)
+    if fits:
+        return text
+    return f"=?base64?{base64.b64encode(text.encode()).decode()}?="
+
+
+def decode_value(value: str) -> str | None:
+    """What ``encode_value`` was given. None for a sentinel that is not canonical base64 of UTF-8:
+    such a value equals nothing."""
+    match = _SENTINEL.fullmatch(value)
+    if match is None:
+        return value
+    try:
+        decoded = base64.b64decode(match[1], validate=True)
+        if base64.b64encode(decoded).decode() != match[1]:
+            return None
+        return decoded.decode()
+    except (binascii.Error, ValueError):
+        return None

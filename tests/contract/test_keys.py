@@ -1,0 +1,73 @@
+"""What every store of API keys must do, alone and under a key ring."""
+
+import pytest
+
+from lockgate.model import KeyRecord, StoreDown
+from lockgate.store.key_ring import KeyRing
+from lockgate.store.memory_keys import MemoryKeys
+from lockgate.store.sqlite_keys import SqliteKeys
+
+Keys = SqliteKeys | MemoryKeys
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def keys(request: pytest.FixtureRequest) -> Keys:
+    if request.param == "memory":
+        return MemoryKeys()
+    return SqliteKeys(request.getfixturevalue("engine"))
+
+
+def record(key_id: str, created: int = 1) -> KeyRecord:
+    return KeyRecord(
+        id=key_id, kind="personal", owner="alice", subject="alice",
+        roles=frozenset({"nurse", "doctor"}), agent="desk", hash="h", created=created, expires=99,
+    )  # fmt: skip
+
+
+def test_what_is_read_back_is_what_was_added(keys: Keys) -> None:
+    keys.add(record("b", created=2))
+    keys.add(record("a", created=3))
+    assert keys.list() == (record("b", created=2), record("a", created=3))
+
+
+def test_an_id_is_added_once(keys: Keys) -> None:
+    keys.add(record("a"))
+    with pytest.raises(StoreDown):
+        keys.add(record("a", created=5))
+    assert keys.list() == (record("a"),)
+
+
+def test_revoking_is_kept_with_its_time_and_happens_once(keys: Keys) -> None:
+    keys.add(record("a"))
+    assert keys.revoke("a", 50)
+    assert not keys.revoke("a", 60)
+    assert not keys.revoke("nobody", 60)
+    assert [found.revoked for found in keys.list()] == [50]
+
+
+def test_every_change_makes_a_new_version_and_nothing_else_does(keys: Keys) -> None:
+    first = keys.changed(-1)
+    assert first is not None
+    assert keys.changed(first[0]) is None
+    keys.add(record("a"))
+    second = keys.changed(first[0])
+    assert second is not None
+    assert second[1] == {"a": record("a")}
+    assert second[0] > first[0]
+    keys.revoke("nobody", 5)
+    assert keys.changed(second[0]) is None
+    keys.revoke("a", 5)
+    third = keys.changed(second[0])
+    assert third is not None
+    assert third[1]["a"].revoked == 5
+
+
+def test_a_ring_sees_changes_at_its_next_refresh(keys: Keys) -> None:
+    ring = KeyRing(keys)
+    ring.refresh(1_000)
+    keys.add(record("a"))
+    assert ring.find("a") is None
+    before = ring.version
+    ring.refresh(1_500)
+    assert ring.find("a") == record("a")
+    assert ring.version != before

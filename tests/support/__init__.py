@@ -1,0 +1,1 @@
+"""Parts of tests that are more than a value: worlds, programs, servers."""

@@ -1,0 +1,85 @@
+"""A deployment in a temporary directory, its stores in memory, and a way to type commands at it."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+from typer.testing import CliRunner
+
+from lockgate.app.office import LocalOffice
+from lockgate.control_plane.cli.office import Records
+from lockgate.control_plane.cli.program import build
+from lockgate.control_plane.services.deployment import Machine
+from lockgate.model import StoreDown
+from lockgate.store.memory_events import MemoryEvents
+from lockgate.store.memory_keys import MemoryKeys
+
+NOW = 1_800_000_000_000
+"""2027-01-15T08:00:00Z"""
+
+
+class Answer:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code = code
+        self.out = out
+        self.err = err
+
+    @property
+    def json(self) -> object:
+        return orjson.loads(self.out)
+
+
+class Desk(LocalOffice):
+    """The real office but for its stores, its clock and its randomness."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        home = root / "home"
+        home.mkdir()
+        machine = Machine(home, root, {"PATH": "/usr/bin:/bin"}, "linux", "opal")
+        super().__init__(root / "lockgate.yaml", machine)
+        self.program = ("/opt/lockgate/bin/lockgate",)
+        self.keys = MemoryKeys()
+        self.events = MemoryEvents()
+        self.now = NOW
+        self.down = False
+        self.pauses: list[object] = []
+        """What to do at each pause of ``--follow``: call it, or stop when there is none left."""
+        self._count = 0
+
+    @contextmanager
+    def open(self) -> Iterator[Records]:
+        self.deployment()
+        if self.down:
+            raise StoreDown("cannot open the database")
+        yield Records(self.keys, self.events, b"pepper")
+
+    def has_records(self) -> bool:
+        return True
+
+    def now_ms(self) -> int:
+        return self.now
+
+    def random_bytes(self, count: int) -> bytes:
+        self._count += 1
+        return hashlib.shake_128(b"%d" % self._count).digest(count)
+
+    def pause(self, seconds: float) -> bool:
+        if not self.pauses:
+            return False
+        step = self.pauses.pop(0)
+        if callable(step):
+            step()
+        return True
+
+    def configure(self, text: str) -> None:
+        self.config.write_text(text)
+
+    def type(self, *words: str | Path, answer: str = "") -> Answer:
+        """Run one command as a person would, away from a terminal."""
+        found = CliRunner().invoke(build(lambda _: self), [str(w) for w in words], input=answer)
+        if found.exception is not None and not isinstance(found.exception, SystemExit):
+            raise found.exception
+        return Answer(found.exit_code, found.stdout, found.stderr)

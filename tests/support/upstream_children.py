@@ -1,0 +1,246 @@
+# ruff: noqa: T201
+"""Small stdio MCP servers, each good or bad in one way: ``python upstream_children.py KIND``.
+
+Real processes for the tests of upstream connections. Standard library only, to start fast.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+MODERN = "2026-07-28"
+LEGACY = "2025-11-25"
+VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+INFO = {"name": "child", "version": "1"}
+TOOLS = [{"name": "echo", "inputSchema": {"type": "object"}, "x-vendor": 1.50}]
+
+Request = dict[str, Any]
+
+
+def say(message: object) -> None:
+    print(json.dumps(message), flush=True)
+
+
+def answer(request: Request, result: object) -> None:
+    say({"jsonrpc": "2.0", "id": request["id"], "result": result})
+
+
+def fail(request: Request, code: int, text: str = "no") -> None:
+    say({"jsonrpc": "2.0", "id": request["id"], "error": {"code": code, "message": text}})
+
+
+def complete(**members: object) -> dict[str, object]:
+    return {"resultType": "complete", **members}
+
+
+def modern(request: Request) -> None:
+    method = request["method"]
+    if method == "server/discover":
+        meta = {"io.modelcontextprotocol/serverInfo": INFO}
+        found = {"supportedVersions": [MODERN], "capabilities": {"tools": {}}, "_meta": meta}
+        answer(request, complete(ttlMs=0, cacheScope="private", **found))
+    elif "id" in request and VERSION_KEY not in request["params"].get("_meta", {}):
+        fail(request, -32602, "envelope missing")
+    else:
+        common(request, complete)
+
+
+def legacy(request: Request) -> None:
+    method = request["method"]
+    if method == "initialize":
+        agreed = {"protocolVersion": LEGACY, "capabilities": {"tools": {}}, "serverInfo": INFO}
+        answer(request, agreed)
+    elif method == "notifications/initialized":
+        return
+    else:
+        common(request, dict)
+
+
+def common(request: Request, result: Callable[..., object]) -> None:
+    method = request["method"]
+    if method == "tools/list":
+        answer(request, result(tools=TOOLS))
+    elif method == "tools/call":
+        call(request, result)
+    elif method == "notifications/cancelled":
+        SEEN.append(request["params"])
+    elif "id" in request and "method" in request:
+        fail(request, -32601)
+
+
+SEEN: list[object] = []
+
+
+def call(request: Request, result: Callable[..., object]) -> None:
+    """The tool's name says what happens."""
+    acts = {"hang": hang, "exit": leave, "garbage": garbage, "large": large, "flood": flood,
+            "progress": progress, "ask": ask, "fail": refuse}  # fmt: skip
+    acts.get(request["params"]["name"], echo)(request, result)
+
+
+def hang(request: Request, result: Callable[..., object]) -> None:
+    return
+
+
+def leave(request: Request, result: Callable[..., object]) -> None:
+    sys.exit(7)
+
+
+def garbage(request: Request, result: Callable[..., object]) -> None:
+    print("this is not JSON-RPC", flush=True)
+
+
+def large(request: Request, result: Callable[..., object]) -> None:
+    text = "x" * int(request["params"]["arguments"]["n"])
+    answer(request, result(content=[{"type": "text", "text": text}]))
+
+
+def flood(request: Request, result: Callable[..., object]) -> None:
+    for _ in range(20_000):
+        say({"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "x"}})
+
+
+def refuse(request: Request, result: Callable[..., object]) -> None:
+    fail(request, -32602, "bad arguments")
+
+
+def echo(request: Request, result: Callable[..., object]) -> None:
+    arguments = request["params"].get("arguments")
+    said = {"arguments": arguments, "seen": SEEN, "env": dict(os.environ), "pid": os.getpid()}
+    answer(request, result(content=[], structuredContent=said))
+
+
+def progress(request: Request, result: Callable[..., object]) -> None:
+    token = request["params"]["_meta"]["progressToken"]
+    for step in (1, 2):
+        params = {"progressToken": token, "progress": step, "message": "on it"}
+        say({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+    stray = {"progressToken": "somebody-else", "progress": 1}
+    say({"jsonrpc": "2.0", "method": "notifications/progress", "params": stray})
+    answer(request, result(content=[]))
+
+
+def ask(request: Request, result: Callable[..., object]) -> None:
+    """Ask the client two things and return what it said."""
+    said = []
+    for number, method in ((900, "ping"), (901, "roots/list")):
+        say({"jsonrpc": "2.0", "id": number, "method": method})
+        said.append(json.loads(sys.stdin.readline()))
+    answer(request, result(content=[], structuredContent={"said": said}))
+
+
+def serve(handle: Callable[[Request], None]) -> None:
+    for line in sys.stdin:
+        handle(json.loads(line))
+
+
+def dual(request: Request) -> None:
+    envelope = "io.modelcontextprotocol/protocolVersion" in request.get("params", {}).get(
+        "_meta", {}
+    )
+    (modern if envelope or request["method"] == "server/discover" else legacy)(request)
+
+
+def exits_on_discover(request: Request) -> None:
+    if request["method"] == "server/discover":
+        sys.exit(3)
+    legacy(request)
+
+
+def hangs_on_discover(request: Request) -> None:
+    """Single-threaded and stuck: later requests go unanswered too."""
+    if request["method"] == "server/discover":
+        while True:
+            signal.pause()
+    legacy(request)
+
+
+def refuses_discover(request: Request) -> None:
+    if request["method"] == "server/discover":
+        fail(request, -32000, "Server not initialized")
+    else:
+        legacy(request)
+
+
+def null_id(request: Request) -> None:
+    """As old servers do: an error that does not say what it is about."""
+    if request["method"] == "server/discover":
+        say({"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no"}})
+    else:
+        legacy(request)
+
+
+def future_only(request: Request) -> None:
+    if request["method"] == "server/discover":
+        data = {"supported": ["2099-01-01"], "requested": MODERN}
+        error = {"code": -32022, "message": "no", "data": data}
+        say({"jsonrpc": "2.0", "id": request["id"], "error": error})
+    else:
+        fail(request, -32601)
+
+
+def crash() -> None:
+    print("cannot find the database", file=sys.stderr, flush=True)
+    sys.exit(9)
+
+
+def chatter() -> None:
+    for number in range(200):
+        print(f"line {number}", file=sys.stderr, flush=True)
+    serve(modern)
+
+
+def stubborn() -> None:
+    """Ignores the end of stdin and SIGTERM, and has a child in a session of its own."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    grandchild()
+    for line in sys.stdin:
+        modern(json.loads(line))
+    while True:
+        signal.pause()
+
+
+def reads_no_more() -> None:
+    modern(json.loads(sys.stdin.readline()))
+    while True:
+        signal.pause()
+
+
+def family() -> None:
+    grandchild()
+    serve(modern)
+
+
+def grandchild() -> None:
+    sleeper = "import signal, sys; print(1, flush=True); signal.pause()"
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", sleeper], start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert child.stdout is not None
+    child.stdout.read(1)
+    print(f"pids {os.getpid()} {child.pid}", file=sys.stderr, flush=True)
+
+
+KINDS: dict[str, Callable[[], None]] = {
+    "modern": lambda: serve(modern),
+    "legacy": lambda: serve(refuses_discover),
+    "dual": lambda: serve(dual),
+    "exits-on-discover": lambda: serve(exits_on_discover),
+    "hangs-on-discover": lambda: serve(hangs_on_discover),
+    "future-only": lambda: serve(future_only),
+    "crash": crash,
+    "chatter": chatter,
+    "stubborn": stubborn,
+    "family": family,
+    "null-id": lambda: serve(null_id),
+    "reads-no-more": reads_no_more,
+    "silent": signal.pause,
+}
+
+if __name__ == "__main__":
+    KINDS[sys.argv[1]]()

@@ -1,0 +1,121 @@
+"""Every port of the pipeline in one small world, where the n-th call of a port can fail."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from lockgate.model import (
+    APPROVALS,
+    NOW,
+    QUOTA,
+    Approval,
+    AuditEvent,
+    Call,
+    FactKey,
+    JournalDown,
+    Notice,
+    Permit,
+    Reply,
+    Reservation,
+    SendFailed,
+    StoreDown,
+)
+from lockgate.pipeline.gather import Gatherer
+from lockgate.pipeline.order import Order, order
+from lockgate.pipeline.ports import Notify, Source
+from lockgate.pipeline.record import Stamp
+from lockgate.pipeline.run import Gate
+from lockgate.policy.bundle import PolicyBundle
+from lockgate.policy.mapping import ArgumentMapping
+
+T = TypeVar("T")
+
+PERMIT_ALL = "permit(principal, action, resource);"
+RESULT = b'{"content":[{"type":"text","text":"ok"}]}'
+
+
+def shipped_order(
+    policy: str = PERMIT_ALL,
+    marks: dict[tuple[str, str], str] | None = None,
+    mapping: ArgumentMapping | None = None,
+) -> Order:
+    bundle = PolicyBundle.compile({"test.cedar": policy}, mapping or ArgumentMapping())
+    return order(bundle, marks or {})
+
+
+class World:
+    """``fail_at``: which port call fails (from 1; 0 for none). ``log`` says what happened."""
+
+    def __init__(self, controls: Order | None = None, fail_at: int = 0) -> None:
+        self.order = controls or shipped_order()
+        self.left = fail_at
+        self.failed = ""
+        self.log: list[tuple[str, Any]] = []
+        self.result = RESULT
+        self.notices: list[tuple[str, bytes]] = []
+        self.known_approvals: tuple[Approval, ...] = ()
+        self.running = 0
+        self.now = 1_000
+        self._stamps = 0
+
+    @property
+    def steps(self) -> list[str]:
+        return [what for what, _ in self.log]
+
+    def events(self, kind: str) -> list[AuditEvent]:
+        return [v for what, v in self.log if what in {"commit", "note"} and v.kind == kind]
+
+    def gate(self, **changes: Any) -> Gate:
+        sources: dict[FactKey[Any], Source] = {
+            NOW: Fact(self, "now", lambda _: self.now),
+            QUOTA: Fact(self, "quota", self._reserve),
+            APPROVALS: Fact(self, "approvals", lambda _: self.known_approvals),
+        }
+        return Gate(self.order, Gatherer(sources, 1.0), self, self, self, self.stamp, **changes)
+
+    def stamp(self) -> Stamp:
+        self._stamps += 1
+        return Stamp(f"e-{self._stamps}", self.now)
+
+    async def commit(self, event: AuditEvent) -> None:
+        self.step("commit", event, JournalDown)
+
+    def note(self, event: AuditEvent) -> None:
+        self.log.append(("note", event))
+
+    async def send(self, permit: Permit, notify: Notify) -> Reply:
+        self.step("send", permit, lambda why: SendFailed("upstream.unreachable", why))
+        for method, raw in self.notices:
+            notify(Notice(permit.call, method, raw))
+        return Reply(permit.call, self.result)
+
+    async def consume(self, used: Sequence[Approval]) -> bool:
+        self.step("consume", tuple(used), StoreDown)
+        standing = set(self.known_approvals) >= set(used)
+        self.known_approvals = tuple(set(self.known_approvals) - set(used))
+        return standing
+
+    def step(self, what: str, value: Any, failure: Callable[[str], Exception]) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.failed = value if what == "fact" else what
+            raise failure("down")
+        self.log.append((what, value))
+
+    def _reserve(self, call: Call) -> Reservation:
+        self.running += 1
+        return Reservation(call.principal.id, True, True, 60, 8)
+
+
+class Fact:
+    """A source whose reading is one more port call."""
+
+    def __init__(self, world: World, name: str, learn: Callable[[Call], Any]) -> None:
+        self._world, self._name, self._learn = world, name, learn
+
+    def learn(self, call: Call) -> Any:
+        self._world.step("fact", self._name, StoreDown)
+        return self._learn(call)
+
+    def settle(self, value: Any) -> None:
+        if isinstance(value, Reservation):
+            self._world.running -= 1

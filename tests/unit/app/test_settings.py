@@ -1,0 +1,153 @@
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from lockgate.app.settings import Limits, Listen, Settings, UpstreamSettings, is_loopback
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 (the address that must be refused)
+
+
+def leaves(model: type[BaseModel]) -> int:
+    """Settings with a fixed name; entries of the catalogue (upstreams) are not counted."""
+    count = 0
+    for field in model.model_fields.values():
+        nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        count += leaves(field.annotation) if nested else 1  # type: ignore[arg-type]
+    return count
+
+
+def refusal(model: type[BaseModel], **given: Any) -> dict[str, Any]:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(given)
+    return dict(caught.value.errors()[0])
+
+
+def test_there_are_few_settings_and_all_have_a_default() -> None:
+    assert leaves(Settings) + leaves(UpstreamSettings) <= 60
+    assert Settings() == Settings.model_validate({})
+
+
+def test_every_setting_is_described() -> None:
+    for model in (Settings, Listen, Limits, UpstreamSettings):
+        for name, field in model.model_fields.items():
+            if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+                assert field.description, f"{model.__name__}.{name}"
+
+
+def test_defaults_are_safe() -> None:
+    made = Settings()
+    assert is_loopback(made.listen.host)
+    assert made.listen.origins == ()
+    assert made.upstreams == {}
+    assert UpstreamSettings(command="x").trust == "untrusted"
+    assert UpstreamSettings(command="x").sharing == "principal"
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Settings().data_dir = "x"
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("[::1]", True), ("localhost", True),
+     ("a.localhost", True), (EVERYWHERE, False), ("::", False), ("gate.example", False),
+     ("127.0.0.1.example", False), ("2130706433", False)],
+)  # fmt: skip
+def test_loopback(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_a_public_address_needs_tls_in_front_and_names() -> None:
+    assert "TLS" in refusal(Listen, host=EVERYWHERE)["ctx"]["expected"]
+    half = refusal(Listen, host=EVERYWHERE, behind_tls_proxy=True)
+    assert "listen.hosts" in half["ctx"]["expected"]
+    Listen(host=EVERYWHERE, behind_tls_proxy=True, hosts=("gate.example",))
+
+
+@pytest.mark.parametrize(
+    "origin", ["gate.example", "https://a/b", "https://u@a", "null", "ftp://a"]
+)
+def test_origins_are_origins(origin: str) -> None:
+    assert "origin" in refusal(Listen, origins=(origin,))["ctx"]["expected"]
+
+
+@pytest.mark.parametrize("host", ["https://a", "a/b", "a b", "a@b"])
+def test_host_names_are_host_names(host: str) -> None:
+    assert "host name" in refusal(Listen, hosts=(host,))["ctx"]["expected"]
+
+
+@pytest.mark.parametrize("host", ["a.example", "a.example:8443", "[::1]:80", "10.0.0.1"])
+def test_host_names_may_have_a_port(host: str) -> None:
+    assert Listen(hosts=(host,)).hosts == (host,)
+
+
+@pytest.mark.parametrize(("given", "size"), [(4096, 4096), ("4 KiB", 4096), ("2MiB", 2**21)])
+def test_sizes_may_have_a_unit(given: object, size: int) -> None:
+    assert Limits.model_validate({"message_bytes": given}).message_bytes == size
+
+
+def test_an_upstream_is_reached_in_one_way() -> None:
+    assert "either" in refusal(UpstreamSettings)["ctx"]["expected"]
+    assert (
+        "either"
+        in refusal(UpstreamSettings, url="https://a.example", command="x")["ctx"]["expected"]
+    )
+    assert refusal(UpstreamSettings, url="https://a.example", args=("x",))["ctx"]["at"] == "args"
+    assert refusal(UpstreamSettings, command="x", headers={"A": "b"})["ctx"]["at"] == "headers"
+    assert UpstreamSettings(command="git", args=("a", "b")).argv == ("git", "a", "b")
+    assert UpstreamSettings(url="https://a.example/mcp").argv == ()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://a.example", "a.example/mcp", "https://", "https://a.example:x/", "https://u:pw@a.example/",
+     "https://a.example/mcp?api_key=abcdef", "http://a.example/mcp", "env:9"],
+)  # fmt: skip
+def test_urls_that_are_refused(url: str) -> None:
+    assert refusal(UpstreamSettings, url=url)["type"] == "lockgate"
+
+
+def test_urls_that_are_taken() -> None:
+    for url in ("https://a.example/mcp", "http://127.0.0.1:9/mcp", "env:URL", "file:/run/url"):
+        assert UpstreamSettings(url=url).url == url
+    assert UpstreamSettings(url="http://a.example/mcp", insecure_http=True).insecure_http
+
+
+def test_secrets_are_refused_and_the_refusal_does_not_repeat_them() -> None:
+    for given in (
+        {"command": "x", "env": {"API_TOKEN": "hunter2hunter2"}},
+        {"url": "https://a.example", "headers": {"Authorization": "Bearer hunter2hunter2"}},
+        {"url": "https://a.example", "headers": {"X-Thing": "Bearer hunter2hunter2"}},
+    ):
+        found = refusal(UpstreamSettings, **given)
+        assert "file:/path" in found["ctx"]["remedy"]
+        assert "hunter2" not in found["msg"] + str(found["ctx"])
+
+
+def test_references_and_public_values_are_taken() -> None:
+    made = UpstreamSettings(command="x", env={
+        "API_TOKEN": "env:API_TOKEN", "B_KEY": "file:/run/b", "LANG": "C", "KEYBOARD": "text:de",
+    })  # fmt: skip
+    assert made.env["LANG"] == "C"
+    assert refusal(UpstreamSettings, command="x", env={"A": "text:ghp_0123456789abcdefghijklmn"})
+
+
+@pytest.mark.parametrize("name", ["A=B", "", "1A", "A B"])
+def test_environment_names_are_names(name: str) -> None:
+    refusal(UpstreamSettings, command="x", env={name: "v"})
+
+
+@pytest.mark.parametrize("name", ["Host", "content-length", "Mcp-Session-Id", "A B", "A:"])
+def test_headers_of_the_protocol_are_ours(name: str) -> None:
+    refusal(UpstreamSettings, url="https://a.example", headers={name: "v"})
+
+
+def test_a_header_stays_on_one_line() -> None:
+    refusal(UpstreamSettings, url="https://a.example", headers={"X-A": "a\r\nX-B: b"})
+
+
+@pytest.mark.parametrize("name", ["Git", "-git", "g" * 33, "git_hub", ""])
+def test_upstream_names(name: str) -> None:
+    refusal(Settings, upstreams={name: {"command": "x"}})

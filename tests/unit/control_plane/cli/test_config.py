@@ -1,0 +1,37 @@
+from support.desk import Desk
+
+
+def test_a_valid_configuration(desk: Desk) -> None:
+    found = desk.type("config", "check")
+    assert found.code == 0
+    assert "is valid" in found.out
+
+
+def test_mistakes_are_named(desk: Desk) -> None:
+    desk.configure("limits:\n  bursts: 3\n")
+    found = desk.type("config", "check")
+    assert found.code == 1
+    assert "lockgate.yaml:2:3: limits.bursts" in found.out
+    assert "Did you mean burst?" in found.out
+
+
+def test_mistakes_in_policies_are_named_too(desk: Desk) -> None:
+    (desk.root / "policies" / "a.cedar").write_text("permit(principal, action, resource) when {")
+    found = desk.type("config", "check")
+    assert found.code == 1
+    assert "a.cedar" in found.out
+
+
+def test_json(desk: Desk) -> None:
+    desk.configure("zzz: 1\n")
+    found = desk.type("config", "check", "--json")
+    assert found.code == 1
+    assert isinstance(found.json, dict)
+    assert found.json["valid"] is False
+    assert found.json["problems"][0]["line"] == 1
+
+
+def test_the_schema(desk: Desk) -> None:
+    found = desk.type("config", "schema").json
+    assert isinstance(found, dict)
+    assert "upstreams" in found["properties"]

@@ -1,0 +1,129 @@
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from lockgate.control_plane.services.deployment import Deployment, Machine, UpstreamPlan
+from lockgate.control_plane.services.observe import (
+    see_clients,
+    see_path,
+    see_port,
+    see_secrets,
+    see_upstream,
+)
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[int]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Silent."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path, tmp_path, {"PATH": "/usr/bin:/bin", "SET": "x"}, "linux", "a")
+
+
+def test_paths(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    assert not see_path(file).exists
+    file.write_text("")
+    file.chmod(0o640)
+    assert (see_path(file).exists, see_path(file).mode, see_path(file).ours) == (True, 0o640, True)
+
+
+def test_secrets_are_those_referred_to_and_those_kept(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "pepper.key").write_text("")
+    plan = UpstreamPlan("a", ("x",), env={"A": "file:/run/a", "B": "env:B", "C": "env:"})
+    made = Deployment(tmp_path, tmp_path, "127.0.0.1", 1, "u", (plan,))
+    assert [p.path for p in see_secrets(made)] == ["/run/a", str(tmp_path / "secrets/pepper.key")]
+
+
+def test_a_free_port() -> None:
+    assert not see_port("127.0.0.1", free_port(), 1).taken
+
+
+def test_a_lockgate_that_is_ready_or_not() -> None:
+    with answering(200, b'{"status":"ready","service":"lockgate"}') as port:
+        seen = see_port("0.0.0.0", port)  # noqa: S104
+        assert (seen.taken, seen.lockgate, seen.ready, seen.detail) == (True, True, True, "")
+    with answering(503, b'{"service":"lockgate","broken":["journal"]}') as port:
+        seen = see_port("127.0.0.1", port)
+        assert (seen.lockgate, seen.ready) == (True, False)
+        assert "journal" in seen.detail
+
+
+@pytest.mark.parametrize("body", [b"hello", b"[]", b'{"status":"ready"}'])
+def test_another_program_on_the_port(body: bytes) -> None:
+    with answering(200, body) as port:
+        seen = see_port("127.0.0.1", port)
+    assert (seen.taken, seen.lockgate) == (True, False)
+
+
+def test_something_that_does_not_speak_http() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        seen = see_port("127.0.0.1", listener.getsockname()[1], 0.05)
+    assert (seen.taken, seen.lockgate) == (True, False)
+
+
+def test_programs(machine: Machine, tmp_path: Path) -> None:
+    assert see_upstream(UpstreamPlan("a", ("sh",)), machine).found
+    assert not see_upstream(UpstreamPlan("a", ("no-such-program",)), machine).found
+    assert not see_upstream(UpstreamPlan("a", ("sh",), env={"PATH": "/nowhere"}), machine).found
+    own = tmp_path / "run"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o700)
+    assert see_upstream(UpstreamPlan("a", ("./run",), cwd=str(tmp_path)), machine).found
+
+
+def test_hosts(machine: Machine) -> None:
+    with answering(200, b"") as port:
+        assert see_upstream(UpstreamPlan("a", url=f"http://127.0.0.1:{port}/mcp"), machine, 1).found
+    gone = see_upstream(UpstreamPlan("a", url=f"http://127.0.0.1:{free_port()}/mcp"), machine, 1)
+    assert not gone.found
+    assert not see_upstream(UpstreamPlan("a", url="http://[bad/"), machine, 1).found
+
+
+def test_references_that_lead_nowhere(machine: Machine) -> None:
+    plan = UpstreamPlan("a", ("sh",), env={"A": "env:GONE", "B": "file:/gone", "C": "env:SET"})
+    seen = see_upstream(plan, machine)
+    assert len(seen.unset) == len(seen.missing) == 1
+    assert "GONE" in seen.unset[0]
+    assert "/gone" in seen.missing[0]
+
+
+def test_clients_on_this_machine(machine: Machine, tmp_path: Path) -> None:
+    gate = "http://127.0.0.1:1/mcp"
+    (tmp_path / ".cursor").mkdir()
+    (tmp_path / ".cursor" / "mcp.json").write_text(
+        '{"mcpServers": {"a": {"command": "x"}, "b": {"command": "x", "disabled": true}, '
+        f'"g": {{"url": "{gate}"}}}}}}'
+    )
+    (tmp_path / ".claude.json").write_text("{}")
+    found = [(c.client, c.bypassing, c.connected) for c in see_clients(machine, gate)]
+    assert found == [("cursor", ("a",), True)]

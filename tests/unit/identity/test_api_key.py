@@ -1,0 +1,232 @@
+import itertools
+import os
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockgate.identity.api_key import Authenticator, KeyText, hash_of, mint, parse
+from lockgate.identity.refusal import AuthRefusal
+from lockgate.model import KeyRecord, Principal
+
+PEPPER = b"p" * 32
+NOW = 1_000_000
+
+
+class Book:
+    """A key book whose every page can be turned by hand."""
+
+    def __init__(self, *records: KeyRecord) -> None:
+        self.records = {record.id: record for record in records}
+        self.version = 1
+        self.is_fresh = True
+        self.looked_up = 0
+
+    def find(self, key_id: str) -> KeyRecord | None:
+        self.looked_up += 1
+        return self.records.get(key_id)
+
+    def fresh(self, now_ms: int) -> bool:
+        return self.is_fresh
+
+    def replace(self, record: KeyRecord) -> None:
+        self.records[record.id] = record
+        self.version += 1
+
+
+def record(key_id: str, stored: str) -> KeyRecord:
+    return KeyRecord(
+        id=key_id, kind="personal", owner="alice", subject="alice", roles=frozenset({"nurse"}),
+        agent="desk", hash=stored, created=1, expires=NOW + 500,
+    )  # fmt: skip
+
+
+KEY_ID, TEXT, HASH = mint("personal", PEPPER, os.urandom)
+RECORD = record(KEY_ID, HASH)
+
+
+def ask(book: Book, *headers: str, now: int = NOW) -> Principal | AuthRefusal:
+    return Authenticator(book, PEPPER).authenticate(headers, now)
+
+
+def reason(answer: Principal | AuthRefusal) -> str:
+    assert isinstance(answer, AuthRefusal)
+    assert TEXT[20:] not in answer.detail
+    return answer.reason
+
+
+@pytest.mark.parametrize(("kind", "prefix"), [("personal", "lgp_"), ("service", "lgs_")])
+def test_a_minted_key_is_spelled_right(kind: "str", prefix: str) -> None:
+    key_id, text, _ = mint(kind, PEPPER, os.urandom)  # type: ignore[arg-type]
+    assert text.startswith(f"{prefix}{key_id}_")
+    assert len(key_id) == 12
+    assert parse(text) == KeyText(kind, key_id)  # type: ignore[arg-type]
+
+
+def test_minted_keys_differ_also_where_the_id_would_not() -> None:
+    parts = itertools.cycle([b"i" * 8, b"s" * 32, b"i" * 8, b"t" * 32])
+    first, second = (mint("personal", PEPPER, lambda _: next(parts)) for _ in range(2))
+    assert first[0] == second[0]
+    assert first[1] != second[1]
+    assert first[2] != second[2]
+
+
+def test_the_secret_has_256_bits() -> None:
+    asked: list[int] = []
+
+    def source(n: int) -> bytes:
+        asked.append(n)
+        return os.urandom(n)
+
+    mint("personal", PEPPER, source)
+    assert asked[-1] == 32
+
+
+@given(st.integers(0, len(TEXT) - 1), st.sampled_from("abzAZ09_-é \n"))
+def test_a_typo_is_told_offline(place: int, char: str) -> None:
+    typo = TEXT[:place] + char + TEXT[place + 1 :]
+    assert typo == TEXT or parse(typo) is None
+
+
+@given(st.text())
+def test_other_text_is_no_key(text: str) -> None:
+    assert parse(text) is None
+
+
+@pytest.mark.parametrize("spoil", [TEXT + "\n", " " + TEXT, TEXT + "A", TEXT[:-1], TEXT.upper()])
+def test_the_format_is_exact(spoil: str) -> None:
+    assert parse(spoil) is None
+
+
+def test_the_hash_depends_on_the_pepper_and_every_part() -> None:
+    other_kind = TEXT.replace("lgp_", "lgs_")
+    found = {hash_of(TEXT, PEPPER), hash_of(TEXT, b"q" * 32), hash_of(other_kind, PEPPER)}
+    assert len(found) == 3
+    assert TEXT[17:60] not in HASH
+
+
+def test_a_good_key_makes_its_principal() -> None:
+    assert ask(Book(RECORD), f"Bearer {TEXT}") == Principal(
+        kind="person", subject="alice", roles=frozenset({"nurse"}), agent="desk", owner="alice",
+        authn=frozenset({"api_key"}), credential=KEY_ID,
+    )  # fmt: skip
+
+
+def test_a_service_key_makes_a_service() -> None:
+    key_id, text, stored = mint("service", PEPPER, os.urandom)
+    robot = msgspec.structs.replace(record(key_id, stored), kind="service", subject="robot")
+    answer = ask(Book(robot), f"Bearer {text}")
+    assert isinstance(answer, Principal)
+    assert (answer.id, answer.owner) == ("service:robot", "alice")
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer  "])
+def test_the_scheme_is_read_as_the_rfc_says(scheme: str) -> None:
+    assert isinstance(ask(Book(RECORD), f"{scheme} {TEXT}"), Principal)
+
+
+def test_no_header_is_missing() -> None:
+    assert reason(ask(Book(RECORD))) == "auth.missing"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (f"Bearer {TEXT}", f"Bearer {TEXT}"),
+        ("",),
+        ("Bearer",),
+        ("Bearer ",),
+        (TEXT,),
+        (f"Basic {TEXT}",),
+        (f"Bearer {TEXT}, Bearer {TEXT}",),
+        (f"Bearer {TEXT} ",),
+        (f" Bearer {TEXT}",),
+        (f"Bearer\t{TEXT}",),
+        (f"Bearer {TEXT}\n",),
+        ("Bearer é",),
+        ("Bearer \ud800",),
+    ],
+)
+def test_what_is_not_one_bearer_token_is_malformed(headers: tuple[str, ...]) -> None:
+    assert reason(ask(Book(RECORD), *headers)) == "auth.malformed"
+
+
+BAD = {
+    "unknown": Book(),
+    "wrong secret": Book(record(KEY_ID, "0" * 64)),
+    "revoked": Book(msgspec.structs.replace(RECORD, revoked=5)),
+    "expired": Book(msgspec.structs.replace(RECORD, expires=NOW)),
+    "wrong kind": Book(msgspec.structs.replace(RECORD, kind="service")),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_every_way_to_be_wrong_answers_the_same(case: str) -> None:
+    assert reason(ask(BAD[case], f"Bearer {TEXT}")) == "auth.invalid"
+
+
+@pytest.mark.parametrize("token", ["sk-1234", "A" * 66, TEXT[:-1] + "!"[:0]])
+def test_a_token_that_is_no_key_is_invalid(token: str) -> None:
+    assert reason(ask(Book(RECORD), f"Bearer {token}")) == "auth.invalid"
+
+
+def test_another_pepper_voids_every_key() -> None:
+    other = Authenticator(Book(RECORD), b"q" * 32)
+    assert reason(other.authenticate([f"Bearer {TEXT}"], NOW)) == "auth.invalid"
+
+
+def test_a_stale_book_means_unknown_also_for_a_key_it_knew() -> None:
+    book = Book(RECORD)
+    asked = Authenticator(book, PEPPER)
+    assert isinstance(asked.authenticate([f"Bearer {TEXT}"], NOW), Principal)
+    book.is_fresh = False
+    assert reason(asked.authenticate([f"Bearer {TEXT}"], NOW)) == "auth.unknown"
+
+
+def test_a_known_key_is_not_looked_up_again_until_the_book_changes() -> None:
+    book = Book(RECORD)
+    asked = Authenticator(book, PEPPER)
+    for _ in range(3):
+        asked.authenticate([f"Bearer {TEXT}"], NOW)
+    assert book.looked_up == 1
+    book.replace(msgspec.structs.replace(RECORD, roles=frozenset({"doctor"})))
+    answer = asked.authenticate([f"Bearer {TEXT}"], NOW)
+    assert isinstance(answer, Principal)
+    assert answer.roles == {"doctor"}
+
+
+def test_a_revoked_key_is_refused_at_once() -> None:
+    book = Book(RECORD)
+    asked = Authenticator(book, PEPPER)
+    assert isinstance(asked.authenticate([f"Bearer {TEXT}"], NOW), Principal)
+    book.replace(msgspec.structs.replace(RECORD, revoked=NOW))
+    assert reason(asked.authenticate([f"Bearer {TEXT}"], NOW)) == "auth.invalid"
+
+
+def test_a_known_key_still_expires() -> None:
+    asked = Authenticator(Book(RECORD), PEPPER)
+    assert isinstance(asked.authenticate([f"Bearer {TEXT}"], NOW + 499), Principal)
+    assert reason(asked.authenticate([f"Bearer {TEXT}"], NOW + 500)) == "auth.invalid"
+
+
+def test_what_is_remembered_is_bounded_and_holds_no_key() -> None:
+    minted = [mint("personal", PEPPER, os.urandom) for _ in range(5)]
+    book = Book(*(record(key_id, stored) for key_id, _, stored in minted))
+    asked = Authenticator(book, PEPPER, remember=2)
+    for _, text, _ in minted:
+        assert isinstance(asked.authenticate([f"Bearer {text}"], NOW), Principal)
+    asked.authenticate([f"Bearer {minted[-1][1]}"], NOW)
+    assert book.looked_up == 5
+    asked.authenticate([f"Bearer {minted[0][1]}"], NOW)
+    assert book.looked_up == 6, "the oldest was forgotten"
+    kept = repr(vars(asked))
+    assert not any(text[17:60] in kept for _, text, _ in minted)
+
+
+def test_a_refused_key_is_not_remembered() -> None:
+    book = Book()
+    asked = Authenticator(book, PEPPER)
+    for _ in range(2):
+        asked.authenticate([f"Bearer {TEXT}"], NOW)
+    assert book.looked_up == 2

@@ -1,0 +1,84 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, text
+
+from lockgate.model import StoreDown
+from lockgate.store.database import open_database, reading, schema_of, writing
+from lockgate.store.migrate import newest, upgrade
+from lockgate.store.tables import SCHEMA, metadata
+
+
+def test_the_newest_migration_is_the_one_the_code_speaks() -> None:
+    assert newest() == SCHEMA
+
+
+def test_the_migrations_make_what_the_tables_say(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+@pytest.mark.parametrize("table", sorted(metadata.tables))
+def test_the_two_agree_also_on_what_sqlalchemy_does_not_compare(
+    engine: Engine, tmp_path: Path, table: str
+) -> None:
+    def direct(engine: Engine) -> None:
+        with writing(engine) as connection:
+            metadata.create_all(connection)
+            connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
+            connection.execute(text("INSERT INTO alembic_version VALUES (:v)"), {"v": SCHEMA})
+
+    made = open_database(tmp_path / "direct.db", direct)
+    query = text("SELECT type, name, replace(sql, '\"', '') FROM sqlite_master WHERE tbl_name = :t")
+    columns = text('SELECT name, type, "notnull", pk FROM pragma_table_info(:t)')
+
+    def shape(engine: Engine) -> tuple[object, ...]:
+        with reading(engine) as connection:
+            told = connection.execute(query, {"t": table}).all()
+            flags = sorted(
+                (row[1], "AUTOINCREMENT" in (row[2] or ""), "WITHOUT ROWID" in (row[2] or ""))
+                for row in told
+            )
+            return flags, [tuple(row) for row in connection.execute(columns, {"t": table})]
+
+    assert shape(engine) == shape(made)
+    made.dispose()
+
+
+def test_a_newer_schema_is_refused_and_left_alone(engine: Engine, tmp_path: Path) -> None:
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreDown, match="newer Lockgate"):
+        open_database(tmp_path / "db" / "lockgate.db", upgrade)
+    assert schema_of(engine) == "9999"
+
+
+def test_two_that_start_at_once_both_succeed(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        engines = list(
+            pool.map(lambda _: open_database(tmp_path / "lockgate.db", upgrade), range(4))
+        )
+    for opened in engines:
+        assert schema_of(opened) == SCHEMA
+        opened.dispose()
+
+
+def test_a_path_with_a_percent_sign_is_no_trouble(tmp_path: Path) -> None:
+    open_database(tmp_path / "50% off" / "lock%(gate)s.db", upgrade).dispose()
+
+
+def test_a_failed_upgrade_leaves_nothing(tmp_path: Path) -> None:
+    def half(engine: Engine) -> None:
+        with writing(engine) as connection:
+            metadata.create_all(connection)
+            raise OSError("power cut")
+
+    with pytest.raises(StoreDown, match="power cut"):
+        open_database(tmp_path / "lockgate.db", half)
+    opened = open_database(tmp_path / "lockgate.db", upgrade)
+    assert schema_of(opened) == SCHEMA
+    opened.dispose()
