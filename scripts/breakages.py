@@ -22,7 +22,7 @@ TABLE = ROOT / "scripts/breakages.toml"
 BIN = Path(sys.executable).parent
 COPIED = ("src", "tests", "checks", "scripts", "docs", "pyproject.toml", "requirements.lock")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules")
-_COMPLAINTS = (r"^FAILED \S+", r".* BROKEN$", r"^\S+:\d+: error: .*", r"^\S+:\d+: .*")
+_COMPLAINTS = (r"^FAILED \S+", r".* BROKEN$", r"^\S+:\d+: error: .*", r"^\S+: .*")
 """What is quoted of a noticer's output: a test, a contract, a type error, a ratchet's complaint."""
 
 
@@ -110,15 +110,17 @@ class Copy:
             text=True,
             check=False,
         )
-        if done.returncode not in (0, 1):  # 1: found something; more: could not even look
-            raise Misfit(f"cannot be tried: {command[1:]} ended with {done.returncode}")
-        return _quoted(done.stdout) if done.returncode else ""
+        return _quoted(command, done.stdout) if done.returncode else ""
 
 
-def _quoted(output: str) -> str:
+def _quoted(command: tuple[str, ...], output: str) -> str:
+    """The complaint. Raises ``Misfit`` where there is none: the copy could not even be tried."""
+    patterns = _COMPLAINTS[:1] if "pytest" in command else _COMPLAINTS[1:]
     lines = "\n".join(line.strip() for line in output.splitlines())
-    found = (re.search(pattern, lines, re.MULTILINE) for pattern in _COMPLAINTS)
-    return next((f[0].removeprefix("FAILED ") for f in found if f), "an exit status of 1")
+    for pattern in patterns:
+        if found := re.search(pattern, lines, re.MULTILINE):
+            return found[0].removeprefix("FAILED ")
+    raise Misfit(f"cannot be tried: {lines[-300:]}")
 
 
 def attempts(breakages: list[Breakage], there: Copy) -> Iterator[bool]:

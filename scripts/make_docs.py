@@ -5,10 +5,19 @@ A new generated document is one function and one line in ``GENERATORS``.
 
 import sys
 from collections.abc import Callable, Iterator
+from inspect import cleandoc
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+from typer.main import get_command
+
+from lockgate.app.program import program
 from lockgate.model.reasons import REASONS, Reason
+from lockgate.pipeline.control import Control
+from lockgate.pipeline.order import order
+from lockgate.policy.bundle import PolicyBundle
+from lockgate.policy.mapping import ArgumentMapping
 
 _ABOUT_REASONS = """\
 # Reasons
@@ -40,8 +49,66 @@ def _row(reason: Reason) -> str:
     return f"| `{reason.code}` | {' | '.join(texts)} | {reason.rpc} | {reason.http} |"
 
 
+_ABOUT_CONTROLS = """\
+# Controls
+
+What every call, reply, list and notification is put to, in the order of `pipeline/order.py`. All of
+them must say yes; one that fails or stays silent has said no.
+
+Generated from the controls themselves by `make docs`; do not edit."""
+
+
+def controls() -> Iterator[str]:
+    """``docs/controls.md``: each control of the shipped order, in its own words."""
+    yield _ABOUT_CONTROLS
+    shipped = order(PolicyBundle.compile({}, ArgumentMapping()), {})
+    for title, found in (
+        ("On calls", shipped.on_call),
+        ("On replies", shipped.on_reply),
+        ("On lists", shipped.on_list),
+        ("On notifications", shipped.on_notice),
+    ):
+        yield f"\n## {title}"
+        for control in found:
+            yield from _explained(control)
+
+
+def _explained(control: Control[Any]) -> Iterator[str]:
+    needs = ", ".join(f"`{key.name}`" for key in sorted(control.needs, key=lambda k: k.name))
+    yield f"\n### `{control.id}`\n"
+    yield cleandoc(type(control).__doc__ or "").replace("``", "`")
+    yield f"\nFacts it needs: {needs or 'none'}."
+
+
+def commands() -> Iterator[str]:
+    """``docs/cli.md``: every command's own help."""
+    yield _ABOUT_COMMANDS
+    root = get_command(program)
+    context = root.context_class(root, info_name="lockgate", terminal_width=100)
+    yield from _help(root, context, "lockgate")
+
+
+_ABOUT_COMMANDS = """\
+# Commands
+
+Exit codes: 0 ok, 1 something is wrong (findings), 2 bad usage, 3 refused or unavailable. Every
+listing takes `--json`. Tab completion: `lockgate --install-completion`.
+
+Generated from the commands themselves by `make docs`; do not edit."""
+
+
+def _help(command: Any, context: Any, path: str) -> Iterator[str]:
+    text = command.get_help(context)
+    yield f"\n## {path}\n\n```text\n{text.rstrip()}\n```"
+    for name, inner in sorted(getattr(command, "commands", {}).items()):
+        below = inner.context_class(inner, info_name=name, parent=context, terminal_width=100)
+        yield from _help(inner, below, f"{path} {name}")
+
+
 GENERATORS: dict[str, Callable[[], Iterator[str]]] = {
     "docs/reasons.md": reasons,
+    "docs/controls.md": controls,
+    "docs/cli.md": commands,
 }
 
 

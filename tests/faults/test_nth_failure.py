@@ -7,8 +7,6 @@ every forwarded call has an outcome, no reservation is left open, and nothing un
 import contextlib
 
 import pytest
-from support.world import World, shipped_order
-from worlds import call, list_call
 
 from lockgate.model import (
     Approval,
@@ -19,6 +17,8 @@ from lockgate.model import (
     binding_of,
 )
 from lockgate.pipeline.run import Refused, run
+from support.world import World, shipped_order
+from worlds import call, list_call
 
 HELD = shipped_order(marks={("clinic", "get_patient"): "owner"})
 APPROVED = 1

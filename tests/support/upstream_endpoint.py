@@ -170,7 +170,7 @@ class FakeEndpoint:
                 {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
             )
         await out.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"d": 1}})
-        result = {"content": []}
+        result: Json = {"content": []}
         await out.event({"jsonrpc": "2.0", "id": message["id"], "result": result})
         await out.end()
 
@@ -266,6 +266,10 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self.stopping = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.stopping.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -283,5 +287,5 @@ async def serving(app: Asgi) -> AsyncIterator[str]:
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
         finally:
-            server.should_exit = True
+            server.stopping.set()
             await running

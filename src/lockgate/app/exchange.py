@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from lockgate.wire.headers import Headers
@@ -11,6 +12,11 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 HeaderList = Sequence[tuple[bytes, bytes]]
+
+
+LINGER_SECONDS = 2.0
+"""How long a refused client may go on sending. Closing at once would reset the connection, and it
+would never read why (RFC 9112, section 9.6)."""
 
 
 class ClientGone(Exception):
@@ -26,6 +32,7 @@ class Exchange:
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
         self.started = False
+        self._whole = False
         self._receive = receive
         self._send = send
 
@@ -47,6 +54,7 @@ class Exchange:
                         raise WireRefusal("wire.too-large")
                     parts.append(event.get("body", b""))
                     if not event.get("more_body", False):
+                        self._whole = True
                         return b"".join(parts)
         except TimeoutError as late:
             raise WireRefusal("wire.too-slow") from late
@@ -61,6 +69,17 @@ class Exchange:
         sized = [*headers, (b"content-length", str(len(body)).encode())]
         await self.start(status, sized)
         await self._send({"type": "http.response.body", "body": body})
+
+    async def turn_away(self, status: int, body: bytes, headers: HeaderList = ()) -> None:
+        """Answer a request that may not have been read, throw away what comes, and close."""
+        closing = (b"connection", b"close")
+        await self.start(status, [*headers, (b"content-length", str(len(body)).encode()), closing])
+        await self.write(body)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self._whole:
+                    self._whole = not (await self._receive()).get("more_body", False)
+        await self.write(b"", last=True)
 
     async def start(self, status: int, headers: HeaderList) -> None:
         self.started = True

@@ -80,13 +80,14 @@ class Gateway:
 
     async def handle(self, incoming: Incoming, put: Put) -> Answer:
         """Answer one message. Raises nothing for whatever a client can send."""
-        caller, request = incoming.caller, None
+        state, caller, request = self.state, incoming.caller, None
         try:
-            message = jsonrpc.parse(incoming.raw, self.state.limits)
+            incoming = _placed(incoming, state)
+            message = jsonrpc.parse(incoming.raw, state.limits)
             session = self.resume(incoming.headers, caller)
             mirrored = incoming.headers if incoming.mirrored else None
             request = read(message, mirrored, session)
-            return await self._dispatch(request, session, incoming, put)
+            return await self._dispatch(request, session, incoming, state, put)
         except WireRefusal as refused:
             self.note(caller, request.method if request else "", refused.reason, incoming.raw)
             return _turned_away(refused, request, caller)
@@ -111,6 +112,9 @@ class Gateway:
         except WireRefusal as refused:
             self.note(caller, "DELETE", refused.reason, b"")
             return _turned_away(refused, None, caller)
+        except StoreDown:
+            self.note(caller, "DELETE", "session.unknown", b"")
+            return _answered(None, Refused("session.unknown", caller.call))
         self._record_session("session.closed", session.id, caller)
         return Answer(204)
 
@@ -122,7 +126,12 @@ class Gateway:
         self.state.gate.journal.note(event)
 
     async def _dispatch(
-        self, request: Request, session: Session | None, incoming: Incoming, put: Put
+        self,
+        request: Request,
+        session: Session | None,
+        incoming: Incoming,
+        state: State,
+        put: Put,
     ) -> Answer:
         if request.kind != "request":
             self._listen(request, session, incoming.caller)
@@ -135,9 +144,9 @@ class Gateway:
             case "local":
                 return self._greet(request, incoming.caller)
             case "list":
-                return await self._list(request, incoming.caller)
+                return await self._list(request, incoming.caller, state)
             case _:
-                return await self._call(request, incoming, put)
+                return await self._call(request, incoming, state, put)
 
     def _listen(self, request: Request, session: Session | None, caller: Caller) -> None:
         if request.method != "notifications/cancelled" or session is None:
@@ -161,8 +170,7 @@ class Gateway:
         opened = initialize_result(version, CAPABILITIES, SERVER_INFO, INSTRUCTIONS)
         return msgspec.structs.replace(_result(request, opened), session=token)
 
-    async def _list(self, request: Request, caller: Caller) -> Answer:
-        state = self.state
+    async def _list(self, request: Request, caller: Caller, state: State) -> Answer:
         answer = await listed(request, caller, state.resolver, state.gate, self._cursors)
         if isinstance(answer, Refused):
             return _answered(request, answer)
@@ -170,8 +178,8 @@ class Gateway:
             request, bridge.finish_result(request.era, request.method, answer, SERVER_INFO)
         )
 
-    async def _call(self, request: Request, incoming: Incoming, put: Put) -> Answer:
-        state, caller = self.state, incoming.caller
+    async def _call(self, request: Request, incoming: Incoming, state: State, put: Put) -> Answer:
+        caller = incoming.caller
         call = await state.resolver.call_of(request, caller, state.gate)
         if call.tool is not None and incoming.mirrored and request.era == "modern":
             check_param_headers(incoming.headers, call.tool.schema, call.arguments)
@@ -184,6 +192,17 @@ class Gateway:
         self, kind: Literal["session.opened", "session.closed"], session: str, caller: Caller
     ) -> None:
         self.state.gate.journal.note(record.session(stamp(), kind, session, caller))
+
+
+def _placed(incoming: Incoming, state: State) -> Incoming:
+    """With the endpoint as it is now: a reload may have come while the body did."""
+    caller = incoming.caller
+    endpoint = state.endpoints.get(caller.endpoint.path)
+    if endpoint is None:
+        raise WireRefusal("wire.bad-path")
+    return msgspec.structs.replace(
+        incoming, caller=msgspec.structs.replace(caller, endpoint=endpoint)
+    )
 
 
 def _progress(request: Request, put: Put) -> Deliver:

@@ -4,25 +4,41 @@ Relies on uvicorn internals, so ``pyproject.toml`` pins its version.
 """
 
 import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEADER_BYTES = 64 * 1024
+from lockgate.app.exchange import LINGER_SECONDS
+from lockgate.model import REASONS
+from lockgate.wire.answer import refusal
 
-_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"connection: close\r\ncontent-length: 0\r\n\r\n"
-)
+HEADER_BYTES = 64 * 1024
+"""Request line and header fields together."""
+
+
+class HeadersRefused(Exception):
+    """Stops the parser: this connection has been answered and is closing."""
+
+
+def _nobody(reason: str, peer: str) -> None:
+    """Counts no refusals."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Closes connections whose headers trickle in (slow-loris) or never end."""
+    """Closes connections whose headers trickle in (slow-loris), never end or are not HTTP.
+
+    What is refused here never becomes a request, so it is answered here, catalogued all the same.
+    """
 
     header_seconds = 10.0
     """Set by ``limits.header_seconds``."""
+    refused: Callable[[str, str], None] = staticmethod(_nobody)
+    """Told reason and peer of each refusal."""
     _deadline: asyncio.TimerHandle | None = None
+    _parting: asyncio.TimerHandle | None = None
     _header_bytes = 0
+    _unparsed = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -30,6 +46,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._headers_came()
+        if self._parting is not None:
+            self._parting.cancel()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
@@ -37,28 +55,64 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._deadline is None:  # a further request on a kept-alive connection
             self._expect_headers()
 
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._headers_came()
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
+        if self._parting is not None:
+            return
         super().data_received(data)
-        if self._deadline is not None:
-            self._header_bytes += len(data)
-            if self._header_bytes > HEADER_BYTES:
-                self._refuse(_TOO_LARGE)
+        if self._deadline is not None:  # the parser keeps a field to itself until it is whole
+            self._unparsed += len(data)
+            if self._unparsed > HEADER_BYTES:
+                self._refuse("wire.headers-too-large")
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
+        self._refuse("wire.not-http")
+
+    def _count(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > HEADER_BYTES:
+            self._refuse("wire.headers-too-large")
+            raise HeadersRefused
 
     def _expect_headers(self) -> None:
-        self._header_bytes = 0
-        self._deadline = self.loop.call_later(self.header_seconds, self._refuse, _TOO_SLOW)
+        self._header_bytes = self._unparsed = 0
+        self._deadline = self.loop.call_later(self.header_seconds, self._refuse, "wire.too-slow")
 
     def _headers_came(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse(self, answer: bytes) -> None:
+    def _refuse(self, reason: str) -> None:
         self._headers_came()
-        if not self.transport.is_closing():
-            self.transport.write(answer)
+        if self._parting is not None or self.transport.is_closing():
+            return
+        self.refused(reason, self.client[0] if self.client else "")
+        if self.cycle is None or self.cycle.response_complete:
+            # Hear the client out for a while, or it would be reset before it reads why.
+            self.transport.write(_answer(reason))
+            self.transport.write_eof()
+            self._parting = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        else:
             self.transport.close()
+
+
+def _answer(reason: str) -> bytes:
+    _, body = refusal(reason, id=None, method="", call_id="", era="modern")
+    status = HTTPStatus(REASONS[reason].http)
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
+        f"connection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body

@@ -1,11 +1,14 @@
 """Calls that are running now, so that their own principal can cancel them."""
 
 import asyncio
+import logging
 from typing import Any
 
 import msgspec
 
 from lockgate.wire.refusal import WireRefusal
+
+log = logging.getLogger("lockgate.inflight")
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -25,6 +28,10 @@ class InFlight:
         """Keep ``task`` alive, also when its client has gone."""
         self._all.add(task)
         task.add_done_callback(self._all.discard)
+
+    def abandon(self, task: "asyncio.Task[Any]") -> None:
+        """Nobody waits for ``task`` any more; it runs on, and its failure must not go unheard."""
+        task.add_done_callback(_tell)
 
     def enter(self, ticket: Ticket) -> None:
         """Raises ``WireRefusal`` where this id is already running (JSON-RPC 2.0, section 4)."""
@@ -55,3 +62,8 @@ class InFlight:
             task.cancel()
         if late:
             await asyncio.wait(late)
+
+
+def _tell(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("a call whose client had left failed", exc_info=task.exception())

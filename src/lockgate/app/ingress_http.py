@@ -60,7 +60,8 @@ class Ingress:
         health: Callable[[], dict[str, Any]],
     ) -> None:
         self._gateway = gateway
-        self._edge = edge
+        self.edge = edge
+        """Replaced whole on reload."""
         self._authenticate = authenticate
         self._refused = refused
         self._health = health
@@ -76,21 +77,33 @@ class Ingress:
         except WireRefusal as refused:
             self._refused(refused.reason, exchange.peer)
             await self._turn_away(exchange, refused.reason, refused.detail)
+        except asyncio.CancelledError:  # by nobody but a server that has waited long enough
+            await self._turn_away(exchange, "gateway.stopping")
         except Exception:
             log.exception("a request failed inside the gateway")
-            if not exchange.started:
-                await self._turn_away(exchange, "pipeline.failed")
+            self._refused("pipeline.failed", exchange.peer)
+            await self._turn_away(exchange, "pipeline.failed")
 
     async def _serve(self, exchange: Exchange) -> None:
         if exchange.path.startswith("/health/"):
             await self._answer_health(exchange)
             return
         self._check_edge(exchange)
-        endpoint = self._gateway.state.endpoints.get(exchange.path.rstrip("/"))
+        path = exchange.path.rstrip("/")
+        if path != "/mcp" and not path.startswith("/mcp/"):
+            raise WireRefusal("wire.bad-path")
+        principal = self._principal(exchange)  # before saying which upstreams there are
+        endpoint = self._gateway.state.endpoints.get(path)
         if endpoint is None:
             raise WireRefusal("wire.bad-path")
-        principal = self._principal(exchange)
         caller = Caller(principal, endpoint, exchange.peer, stamp().id)
+        try:
+            await self._answer(exchange, caller)
+        except WireRefusal as refused:
+            self._gateway.note(caller, "", refused.reason, b"")
+            await self._turn_away(exchange, refused.reason, refused.detail, caller.call)
+
+    async def _answer(self, exchange: Exchange, caller: Caller) -> None:
         match exchange.method:
             case "POST":
                 await self._post(exchange, caller)
@@ -103,10 +116,10 @@ class Ingress:
     def _check_edge(self, exchange: Exchange) -> None:
         """DNS rebinding: MCP 2026-07-28, Streamable HTTP, security warning."""
         host = exchange.headers.all("host")
-        if len(host) != 1 or host[0].lower() not in self._edge.hosts:
+        if len(host) != 1 or host[0].lower() not in self.edge.hosts:
             raise WireRefusal("wire.bad-host")
         origin = exchange.headers.all("origin")
-        if origin and (len(origin) > 1 or origin[0].lower() not in self._edge.origins):
+        if origin and (len(origin) > 1 or origin[0].lower() not in self.edge.origins):
             raise WireRefusal("wire.bad-origin")
 
     def _principal(self, exchange: Exchange) -> Principal:
@@ -120,16 +133,10 @@ class Ingress:
 
     async def _post(self, exchange: Exchange, caller: Caller) -> None:
         _check_media_types(exchange)
-        try:
-            raw = await exchange.body(self._edge.message_bytes, self._edge.body_seconds)
-        except WireRefusal as refused:
-            self._gateway.note(caller, "", refused.reason, b"")
-            await self._turn_away(exchange, refused.reason, refused.detail)
-            return
+        raw = await exchange.body(self.edge.message_bytes, self.edge.body_seconds)
         outbox = Outbox()
-        working = asyncio.ensure_future(
-            self._gateway.handle(_incoming(exchange, raw, caller), outbox.put)
-        )
+        put = outbox.put if _takes_streams(exchange) else _drop
+        working = asyncio.ensure_future(self._gateway.handle(_incoming(exchange, raw, caller), put))
         self._gateway.inflight.watch(working)
         await self._pump(exchange, working, outbox)
 
@@ -147,7 +154,7 @@ class Ingress:
                     self._client_left(exchange, working)
                     return
                 notices = outbox.take()
-                if not changed or notices:
+                if notices or (not changed and _takes_streams(exchange)):
                     await _stream(exchange, notices)
             await self._finish(exchange, working.result(), outbox.take())
         except asyncio.CancelledError:
@@ -159,8 +166,9 @@ class Ingress:
         # Modern: closing the stream is cancelling (2026-07-28, Cancellation). Legacy: it is not,
         # so the call goes on and its outcome is recorded.
         if exchange.headers.all("mcp-session-id"):
-            return
-        working.cancel()
+            self._gateway.inflight.abandon(working)
+        else:
+            working.cancel()
 
     async def _cancelled(self, exchange: Exchange, working: "asyncio.Task[Answer]") -> None:
         if not working.cancelled():  # the server is stopping, not the call
@@ -185,11 +193,16 @@ class Ingress:
             headers.append((b"mcp-session-id", answer.session.encode()))
         await exchange.answer(answer.status, answer.body, headers)
 
-    async def _turn_away(self, exchange: Exchange, reason: str, detail: str = "") -> None:
-        """A refusal that belongs to no MCP request: body unread, so the connection ends."""
-        _, body = refusal(reason, id=None, method="", call_id="", detail=detail, era="modern")
-        headers = [*_JSON, *_EXTRA.get(reason, ()), (b"connection", b"close")]
-        await exchange.answer(REASONS[reason].http, body, headers)
+    async def _turn_away(
+        self, exchange: Exchange, reason: str, detail: str = "", call: str = ""
+    ) -> None:
+        """A refusal that belongs to no MCP request; the connection ends with it."""
+        _, body = refusal(reason, id=None, method="", call_id=call, detail=detail, era="modern")
+        if exchange.started:  # a stream: it has its own way to say so
+            await exchange.write(encode_event(body), last=True)
+        else:
+            headers = [*_JSON, *_EXTRA.get(reason, ())]
+            await exchange.turn_away(REASONS[reason].http, body, headers)
 
     async def _answer_health(self, exchange: Exchange) -> None:
         if exchange.path == "/health/live":
@@ -216,6 +229,16 @@ def _check_media_types(exchange: Exchange) -> None:
     accepted = ",".join(exchange.headers.all("accept")).lower()
     if "*/*" not in accepted and "application/json" not in accepted:
         raise WireRefusal("wire.not-acceptable")
+
+
+def _takes_streams(exchange: Exchange) -> bool:
+    """Clients MUST accept event streams; whoever does not gets plain JSON and no notifications."""
+    accepted = ",".join(exchange.headers.all("accept")).lower()
+    return "*/*" in accepted or "text/event-stream" in accepted
+
+
+def _drop(_: bytes) -> None:
+    """Notifications are advisory."""
 
 
 def _incoming(exchange: Exchange, raw: bytes, caller: Caller) -> Incoming:

@@ -3,17 +3,26 @@
 import asyncio
 from collections import deque
 
+MOST_MESSAGES = 256
+MOST_BYTES = 2**20
+
 
 class Outbox:
     """Bounded. A client that does not read its notifications loses the oldest of them, never the
     answer; progress is advisory (MCP 2025-11-25, Progress)."""
 
-    def __init__(self, most: int = 256) -> None:
-        self._waiting: deque[bytes] = deque(maxlen=most)
+    def __init__(self, most: int = MOST_MESSAGES, most_bytes: int = MOST_BYTES) -> None:
+        self._most = most
+        self._most_bytes = most_bytes
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
         self._changed = asyncio.Event()
 
     def put(self, message: bytes) -> None:
         self._waiting.append(message)
+        self._bytes += len(message)
+        while self._waiting and (len(self._waiting) > self._most or self._bytes > self._most_bytes):
+            self._bytes -= len(self._waiting.popleft())
         self._changed.set()
 
     def wake(self, _: object = None) -> None:
@@ -23,6 +32,7 @@ class Outbox:
     def take(self) -> list[bytes]:
         taken = list(self._waiting)
         self._waiting.clear()
+        self._bytes = 0
         return taken
 
     async def changed(self, seconds: float) -> bool:

@@ -7,13 +7,16 @@ from pathlib import Path
 
 from lockgate.app.settings import Settings
 from lockgate.app.settings_file import SettingsInvalid, load
+from lockgate.model.reference import ReferenceBroken
+from lockgate.policy.mapping import MappingInvalid
 from lockgate.policy.source import PolicyInvalid
 
 log = logging.getLogger("lockgate.reload")
 
 Apply = Callable[[Settings], None]
-"""Builds everything anew and swaps it in, or raises ``SettingsInvalid`` or ``PolicyInvalid`` and
-changes nothing."""
+"""Builds everything anew and swaps it in, or raises one of ``REFUSALS`` and changes nothing."""
+
+REFUSALS = (SettingsInvalid, PolicyInvalid, MappingInvalid, ReferenceBroken, OSError)
 
 
 class Reloader:
@@ -41,7 +44,7 @@ class Reloader:
         try:
             settings = load(self._path)
             self._apply(settings)
-        except (SettingsInvalid, PolicyInvalid, OSError) as refused:
+        except REFUSALS as refused:
             self.problem = str(refused)
             log.error("configuration not taken, the last good one stays: %s", refused)
             return

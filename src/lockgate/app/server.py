@@ -21,14 +21,18 @@ from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
 from lockgate.app.wiring import Plant, open_stores
 from lockgate.model import JournalDown
+from lockgate.model.problem import Problem
 from lockgate.pipeline.sessions import Cursors, Sessions
+from lockgate.policy.source import PolicyInvalid
 
 log = logging.getLogger("lockgate")
 
 REFRESH_SECONDS = 0.5
 """Revoked keys, ended sessions and new approvals are seen within this time."""
 TALLY_SECONDS = 10.0
+DAY_MS = 86_400_000
 WATCH_SECONDS = 1.0
+DAY_MS = 86_400_000
 _BACKLOG = 512
 
 
@@ -40,6 +44,8 @@ class Running(msgspec.Struct, frozen=True):
     reloader: Reloader
     ingress: Ingress
     settings: Settings
+    refused: Callable[[str, str], None]
+    """Told reason and peer of what is refused before it is anybody's request."""
 
 
 @asynccontextmanager
@@ -51,22 +57,32 @@ async def opened(path: Path, settings: Settings, bound: str) -> AsyncIterator[Ru
     """
     plant = Plant(open_stores(Path(settings.data_dir)), settings)
     state = plant.state(settings, read_policies(settings, path.parent))
-    gateway = Gateway(state, Sessions(plant.sealer, plant.sessions), Cursors(plant.sealer))
+    gateway = Gateway(
+        state,
+        Sessions(plant.sealer, plant.sessions, settings.limits.session_days * DAY_MS),
+        Cursors(plant.sealer),
+    )
 
     def apply(new: Settings) -> None:
         gateway.state = plant.state(new, read_policies(new, path.parent))
+        ingress.edge = edge_of(new, bound)
+        _say_fixed(settings, new)
 
     reloader = Reloader(path, settings, apply)
+
+    def refused(reason: str, peer: str) -> None:
+        plant.tally.add(reason, peer, now_ms())
+
     ingress = Ingress(
         gateway,
         edge_of(settings, bound),
         plant.authenticator.authenticate,
-        lambda reason, peer: plant.tally.add(reason, peer, now_ms()),
+        refused,
         lambda: health(plant, reloader),
     )
     background = [asyncio.create_task(each) for each in _background(plant, reloader)]
     try:
-        yield Running(gateway, plant, reloader, ingress, settings)
+        yield Running(gateway, plant, reloader, ingress, settings, refused)
     finally:
         await gateway.inflight.drain(settings.limits.drain_seconds)
         for task in background:
@@ -80,7 +96,8 @@ async def serve(path: Path, settings: Settings, ready: Callable[[str], None]) ->
     listener = listen(settings.listen.host, settings.listen.port)
     bound = address_of(listener)
     async with opened(path, settings, bound) as running:
-        server = Server(server_config(running.ingress, settings), lambda: ready(f"http://{bound}"))
+        config = server_config(running.ingress, settings, running.refused)
+        server = Server(config, lambda: ready(f"http://{bound}"))
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError):
             loop.add_signal_handler(signal.SIGHUP, running.reloader.reload)
@@ -88,7 +105,7 @@ async def serve(path: Path, settings: Settings, ready: Callable[[str], None]) ->
 
 
 class Server(uvicorn.Server):
-    """Says when it answers."""
+    """Says when it answers, and leaves the rest of an orderly end to its caller."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -98,6 +115,13 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        with self.capture_signals():
+            await self._serve(sockets)
+            # Obeyed. uvicorn would raise them again, which ends the process before the journal
+            # is written to its end and the upstreams are gone.
+            self._captured_signals.clear()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -115,11 +139,12 @@ def address_of(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def server_config(ingress: Ingress, settings: Settings) -> uvicorn.Config:
+def server_config(
+    ingress: Ingress, settings: Settings, refused: Callable[[str, str], None]
+) -> uvicorn.Config:
     limits = settings.limits
-    protocol = type(
-        "Protocol", (BoundedHttpProtocol,), {"header_seconds": float(limits.header_seconds)}
-    )
+    bounds = {"header_seconds": float(limits.header_seconds), "refused": staticmethod(refused)}
+    protocol = type("Protocol", (BoundedHttpProtocol,), bounds)
     return uvicorn.Config(
         ingress,
         http=protocol,
@@ -163,8 +188,25 @@ def health(plant: Plant, reloader: Reloader) -> dict[str, Any]:
 
 
 def read_policies(settings: Settings, base: Path) -> dict[str, str]:
-    """Raises ``OSError`` for a policy file that cannot be read."""
-    return {str(file): file.read_text() for file in policy_files(settings, base)}
+    """Raises ``OSError`` for a policy file that cannot be read, ``PolicyInvalid`` for no text."""
+    return {str(file): _text(file) for file in policy_files(settings, base)}
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        problem = Problem("is not UTF-8 text", str(file), remedy="Save it as UTF-8.")
+        raise PolicyInvalid((problem,)) from error
+
+
+def _say_fixed(old: Settings, new: Settings) -> None:
+    fixed = {"listen.host": old.listen.host != new.listen.host,
+             "listen.port": old.listen.port != new.listen.port,
+             "data_dir": old.data_dir != new.data_dir}  # fmt: skip
+    changed = ", ".join(name for name, differs in fixed.items() if differs)
+    if changed:
+        log.warning("%s: the change takes effect at the next start", changed)
 
 
 def _background(plant: Plant, reloader: Reloader) -> list[Any]:

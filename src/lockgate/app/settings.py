@@ -168,6 +168,15 @@ class Limits(_Closed):
     """How long a stopping gateway waits for running calls."""
 
 
+class Journal(_Closed):
+    """What is kept of each call, and how firmly."""
+
+    result_bytes: Annotated[int, BeforeValidator(_size), Field(ge=0, le=2**24)] = 16 * 2**10
+    """Results up to this size are kept whole; of larger ones, size and digest."""
+    durable_outcomes: frozenset[Name] = frozenset()
+    """Data classes whose calls are answered only when their outcome is durable too."""
+
+
 class ToolSettings(_Closed):
     """What policy needs to know of one tool."""
 
@@ -241,6 +250,7 @@ class Settings(_Closed):
     ] = ("policies",)  # fmt: skip
     """A directory of .cedar files, or a list of files. No policy: nothing is permitted."""
     limits: Limits = Limits()
+    journal: Journal = Journal()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
 

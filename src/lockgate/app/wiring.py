@@ -124,8 +124,13 @@ class Plant:
             sender=self.forwarder,
             approvals=self.approvals,
             stamp=stamp,
+            result_cap=settings.journal.result_bytes,
+            durable_outcomes=settings.journal.durable_outcomes,
         )
         upstreams = {one.name: one.upstream for one in registered}
+        for name in self.registry.changed(registered):
+            self.tools.forget(name)
+            self.pool.retire(name)
         self.registry.replace(registered)
         self.quota.limits = quota_limits(settings)
         return State(

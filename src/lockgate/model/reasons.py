@@ -91,6 +91,10 @@ REASONS = _catalogue(
        "Use /mcp or /mcp/<upstream>.", INVALID_REQUEST, 404),
     _R("wire.bad-http-method", "This endpoint does not take this HTTP method.",
        "Use POST.", INVALID_REQUEST, 405),
+    _R("wire.not-http", "This is not HTTP/1.1.", "Send a well-formed HTTP request.",
+       INVALID_REQUEST, 400),
+    _R("wire.headers-too-large", "The header section is larger than the gateway accepts.",
+       "Send fewer or smaller headers.", INVALID_REQUEST, 431),
     # Credentials: step 3.
     _R("auth.missing", "No credential was sent.",
        "Send Authorization: Bearer with a Lockgate API key.", REFUSED, 401),

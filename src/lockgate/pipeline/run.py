@@ -30,7 +30,6 @@ from lockgate.pipeline.order import Order
 from lockgate.pipeline.ports import Approvals, Deliver, Journal, Sender
 from lockgate.wire.methods import METHODS
 
-
 _FINDINGS_TOLD = 5
 
 

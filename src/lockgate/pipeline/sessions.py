@@ -8,7 +8,6 @@ from lockgate.model import Cursor, Principal, Session
 from lockgate.pipeline.ports import Sealer
 from lockgate.wire.refusal import WireRefusal
 
-SESSION_LIFE_MS = 7 * 24 * 3_600_000
 _LARGEST_CAPABILITIES = 4_096
 
 _read_session = msgspec.msgpack.Decoder(Session).decode
@@ -26,9 +25,10 @@ class EndedSessions(Protocol):
 class Sessions:
     """Legacy-era sessions (MCP 2025-11-25, Session Management). The sealed state is the id."""
 
-    def __init__(self, sealer: Sealer, ended: EndedSessions) -> None:
+    def __init__(self, sealer: Sealer, ended: EndedSessions, life_ms: int) -> None:
         self._sealer = sealer
         self._ended = ended
+        self._life = life_ms
 
     def open(self, session: Session) -> str:
         """The ``Mcp-Session-Id`` to hand out. Raises ``WireRefusal`` for oversized capabilities."""
@@ -43,14 +43,14 @@ class Sessions:
             raise WireRefusal("session.unknown")
         session = _read_session(value)
         mine = session.principal == principal.holder and session.endpoint == endpoint
-        alive = now < session.opened + SESSION_LIFE_MS and not self._ended.ended(session.id)
+        alive = now < session.opened + self._life and not self._ended.ended(session.id)
         if not (mine and alive):
             raise WireRefusal("session.unknown")
         return session
 
     async def end(self, session: Session) -> None:
         """Raises ``StoreDown`` where the end could not be made durable."""
-        await self._ended.end(session.id, session.opened + SESSION_LIFE_MS)
+        await self._ended.end(session.id, session.opened + self._life)
 
 
 class Cursors:

@@ -31,6 +31,11 @@ class Registry:
     def replace(self, registered: Iterable[Registered]) -> None:
         self._by_name = {each.name: each for each in registered}
 
+    def changed(self, registered: Iterable[Registered]) -> frozenset[str]:
+        """Names that ``replace`` would take away or register otherwise."""
+        new = {each.name: each for each in registered}
+        return frozenset(n for n, one in self._by_name.items() if new.get(n) != one)
+
     def get(self, name: str) -> Registered | None:
         return self._by_name.get(name)
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import ClassVar
 
 import msgspec
 from pyreqwest.client import Client
@@ -19,6 +20,7 @@ from pyreqwest.exceptions import (
     PyreqwestError,
     RequestTimeoutError,
 )
+from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
 from lockgate.model import SendFailed
@@ -82,19 +84,68 @@ async def post(
 ) -> Answer:
     """Send ``body`` once and read the answer to the request with id ``number`` in it.
 
-    Cancelling this closes the connection if the answer has begun. Before that pyreqwest 0.15 goes
-    on alone with a request nobody waits for, so ``seconds`` is its own limit: give it the deadline
-    that the caller keeps, too.
+    Cancelling this closes the connection; before the answer began, as soon as it does, or after
+    ``seconds``: until then pyreqwest 0.15 cannot be interrupted. Give the caller's own deadline.
 
     Raises ``SendFailed``.
     """
+    building = _build(client, url, headers, body, seconds)
     with _translated():
+        return await _Exchange(building, number, limits, heard).run()
+
+
+def _build(
+    client: Client, url: str, headers: Mapping[str, str], body: bytes, seconds: float
+) -> RequestBuilder:
+    try:
         building = client.post(url).headers(_unique(headers)).body_bytes(body)
-        # A buffer would hold events back until it is full.
-        building = building.streamed_read_buffer_limit(0)
-        building = building.timeout(timedelta(seconds=seconds + MARGIN_SECONDS))
-        async with building.build_streamed() as response:
-            return await _read(response, number, limits, heard)
+    except ValueError:
+        # Its text would quote the value, which may be a secret.
+        detail = "the URL or a configured header is not valid"
+        raise SendFailed("upstream.unreachable", detail) from None
+    # A buffer would hold events back until it is full.
+    building = building.streamed_read_buffer_limit(0)
+    return building.timeout(timedelta(seconds=seconds + MARGIN_SECONDS))
+
+
+class _Exchange:
+    """Runs in a task of its own, so that it can be left behind and still end properly."""
+
+    left_behind: ClassVar[set["asyncio.Task[Answer]"]] = set()
+
+    def __init__(self, building: RequestBuilder, number: int, limits: Limits, heard: Heard) -> None:
+        self._building = building
+        self._number = number
+        self._limits = limits
+        self._heard = heard
+        self._began = False
+        self._abandoned = False
+
+    async def run(self) -> Answer:
+        task = asyncio.create_task(self._run())
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._abandoned = True
+            if self._began:
+                task.cancel()
+                await asyncio.wait({task})
+            else:
+                self.left_behind.add(task)
+                task.add_done_callback(self._forget)
+            raise
+
+    async def _run(self) -> Answer:
+        async with self._building.build_streamed() as response:
+            self._began = True
+            if self._abandoned:
+                return Answer(response.status)
+            return await _read(response, self._number, self._limits, self._heard)
+
+    def _forget(self, task: "asyncio.Task[Answer]") -> None:
+        self.left_behind.discard(task)
+        if not task.cancelled():
+            task.exception()
 
 
 async def delete(client: Client, url: str, headers: Mapping[str, str]) -> None:

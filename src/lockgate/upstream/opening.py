@@ -110,7 +110,8 @@ def _read_refusal(error: bytes) -> Peer | None:
 
 
 def _check_common(said: list[str]) -> None:
-    if said and not set(said).intersection(versions.UPSTREAM_LEGACY):
+    ours = {*versions.UPSTREAM_LEGACY, *versions.MODERN}
+    if said and ours.isdisjoint(said):
         raise SendFailed("upstream.garbage", f"speaks only {', '.join(said)[:200]}")
 
 

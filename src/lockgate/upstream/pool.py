@@ -123,6 +123,12 @@ class Pool:
         for key in [key for key, health in self._health.items() if health.forgettable]:
             del self._health[key]
 
+    def retire(self, upstream: str) -> None:
+        """Its registration changed or went: end its links, those in use with their last use."""
+        for key, entry in list(self._entries.items()):
+            if key[0] == upstream:
+                self._retire(key, entry)
+
     async def close_all(self) -> None:
         """End every link, and with it what is in flight. Returns when all have ended."""
         self._closed = True

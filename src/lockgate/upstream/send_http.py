@@ -137,7 +137,7 @@ class HttpLink:
         schema = tool.schema if tool else None
         headers = bridge.request_headers(era, opened.peer.version, method, shaped, schema)
         headers |= opened.headers
-        hearing = Hearing(self._endpoint, headers, number, progress)
+        hearing = Hearing(self._endpoint, opened.headers, number, progress)
         try:
             seconds = self._registered.bounds.call_seconds
             return await self._endpoint.ask(

@@ -5,6 +5,7 @@ import pytest
 
 from lockgate.app.office import LocalOffice, gate_url, this_machine, this_program
 from lockgate.app.settings import Listen, Settings
+from lockgate.control_plane.cli.office import PoliciesSeen
 from lockgate.control_plane.services.refused import Misconfigured
 from lockgate.model import KeyRecord
 
@@ -48,9 +49,10 @@ def test_a_broken_configuration(tmp_path: Path) -> None:
 
 def test_policies_are_checked(tmp_path: Path) -> None:
     made = office(tmp_path)
-    assert made.check_policies().count == 0
+    assert "cannot be read" in made.check_policies().problems[0].what
     folder = tmp_path / "policies"
     folder.mkdir()
+    assert made.check_policies() == PoliciesSeen(0)
     (folder / "a.cedar").write_text("permit(principal, action, resource);")
     (folder / "b.cedar").write_text("permit(principal, action, resource) when { nonsense };")
     (folder / "c.cedar").write_bytes(b"\xff")
@@ -66,6 +68,7 @@ def test_arguments_that_clash_are_a_problem(tmp_path: Path) -> None:
         "upstreams:\n"
         f"  a: {{command: x, {tools % 'long'}}}\n  b: {{command: x, {tools % 'string'}}}\n",
     )
+    (tmp_path / "policies").mkdir()
     assert "'n'" in made.check_policies().problems[0].what
 
 

@@ -66,6 +66,12 @@ def test_paths_are_taken_from_where_the_file_is(tmp_path: Path) -> None:
     assert made.upstreams["remote"].headers["Authorization"] == "Bearer env:REMOTE"
 
 
+def test_policies_are_one_place_or_several() -> None:
+    assert parse("policies: rules").policies == ("rules",)
+    assert parse("policies: [a.cedar, b.cedar]").policies == ("a.cedar", "b.cedar")
+    assert only("policies: 3").expected == "a list"
+
+
 def test_an_empty_file_is_all_defaults() -> None:
     assert parse("") == parse("# nothing\n") == Settings()
 

@@ -1,7 +1,6 @@
-from worlds import call
-
 from lockgate.approval.gate import ApprovalGate
 from lockgate.model import APPROVALS, NOW, Approval, Effect, Facts, Known, Unknown, binding_of
+from worlds import call
 
 GATE = ApprovalGate({("clinic", "delete_patient"): "owner"}, policy_hash="p1")
 ASKED = call("delete_patient", patient_id="p-1")

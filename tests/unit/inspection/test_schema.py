@@ -1,8 +1,10 @@
+from typing import Any
+
 import pytest
-from worlds import call, list_call
 
 from lockgate.inspection.schema import ArgumentsMatchSchema
 from lockgate.model import Effect, Facts
+from worlds import call, list_call
 
 NONE = Facts({})
 SCHEMA = {
@@ -24,7 +26,7 @@ SCHEMA = {
         ({"n": 1, "x": 1}, "schema.invalid"),
     ],
 )
-def test_arguments_must_match(arguments: dict[str, object], reason: str) -> None:
+def test_arguments_must_match(arguments: dict[str, Any], reason: str) -> None:
     assert ArgumentsMatchSchema().check(call(schema=SCHEMA, **arguments), NONE).reason == reason
 
 
@@ -53,7 +55,7 @@ def test_a_recursive_schema_is_no_trap() -> None:
         "$defs": {"n": {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}}},
         "$ref": "#/$defs/n",
     }
-    nested: dict[str, object] = {}
+    nested: dict[str, Any] = {}
     for _ in range(50):
         nested = {"n": nested}
     assert (

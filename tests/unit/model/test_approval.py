@@ -1,7 +1,7 @@
 import msgspec
-from worlds import call
 
 from lockgate.model import Approval, binding_of
+from worlds import call
 
 BINDING = binding_of(call("delete_patient", patient_id="p-1"), "policy-1")
 YES = Approval("a1", BINDING.digest, "owner", "dora", expires=1_000)

@@ -1,8 +1,8 @@
 import msgspec
 import pytest
-from worlds import ALICE, BOB, CLINIC, call
 
 from lockgate.model import Call, Envelope, Upstream
+from worlds import ALICE, BOB, CLINIC, call
 
 
 def test_the_digest_names_exactly_this_call_by_this_principal() -> None:

@@ -1,6 +1,5 @@
 import msgspec
 import pytest
-from worlds import call
 
 from lockgate.model import (
     Decision,
@@ -12,6 +11,7 @@ from lockgate.model import (
     Verdict,
     combine,
 )
+from worlds import call
 
 YES = Verdict("policy.cedar", Effect.PERMIT, "policy.permitted")
 NO = Verdict("policy.cedar", Effect.DENY, "policy.denied")

@@ -1,6 +1,5 @@
-from worlds import tool
-
 from lockgate.model import Tool, definition_hash
+from worlds import tool
 
 
 def test_anything_that_changes_in_a_definition_makes_another_tool() -> None:

@@ -2,8 +2,6 @@ import asyncio
 
 import msgspec
 import pytest
-from support.world import PERMIT_ALL, World, shipped_order
-from worlds import call, list_call
 
 from lockgate.model import (
     Approval,
@@ -23,6 +21,8 @@ from lockgate.model import (
 )
 from lockgate.pipeline.ports import Notify
 from lockgate.pipeline.run import Gate, Refused, run
+from support.world import PERMIT_ALL, World, shipped_order
+from worlds import call, list_call
 
 DROP = '@drop("/arguments/debug") permit(principal, action, resource);'
 HOLD = PERMIT_ALL + '@hold("owner") forbid(principal, action == Action::"tools/call", resource)' + (

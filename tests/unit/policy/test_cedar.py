@@ -173,6 +173,27 @@ def test_nobody_is_asked_about_a_doomed_call(policies: tuple[str, ...], reason: 
     assert (verdict.effect, verdict.reason) == (Effect.DENY, reason)
 
 
+def test_every_determining_forbid_must_be_a_question() -> None:
+    unasked = (
+        '@id("f") forbid(principal, action, resource) '
+        'unless { context.approvals.contains("owner") };'
+    )
+    verdict = check(bundle(ALL, held("owner"), unasked), PAY)
+    assert said(verdict) == (Effect.DENY, "policy.denied", ("ask-owner", "f"))
+
+
+def test_who_has_said_yes_is_not_asked_again() -> None:
+    two = (
+        '@id("two") @hold("owner") forbid(principal, action, resource) unless '
+        '{ context.approvals.contains("owner") && context.approvals.contains("security") };'
+    )
+    policy = bundle(ALL, two, held("security"))
+    verdict = check(policy, PAY, approved(policy, PAY, "owner"))
+    assert (verdict.effect, verdict.factor) == (Effect.HOLD, "security")
+    alone = bundle(ALL, two)
+    assert check(alone, PAY, approved(alone, PAY, "owner")).reason == "policy.denied"
+
+
 def test_an_approval_that_made_no_difference_is_not_named() -> None:
     policy = bundle(ALL)
     assert check(policy, PAY, approved(policy, PAY, "owner")).because == ("all",)

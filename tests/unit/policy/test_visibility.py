@@ -75,6 +75,11 @@ def test_lists_of_other_things_are_hidden_whole() -> None:
     assert see(everything, "roots/list", ALICE, "read") == {"read": "hide"}
 
 
+def test_what_has_no_name_is_hidden() -> None:
+    everything = "permit(principal, action, resource);"
+    assert see(everything, "tools/list", ALICE, "read", "") == {"read": "shown", "": "hide"}
+
+
 def test_the_gateway_learns_the_whole_catalogue() -> None:
     assert set(see("", "tools/list", SYSTEM, *NAMES).values()) == {"shown"}
 

@@ -33,6 +33,12 @@ def test_what_no_test_notices(tmp_path: Path) -> None:
     assert Copy(tmp_path).noticed(OPENED) == ""
 
 
+def test_a_copy_that_cannot_even_start_proves_nothing(tmp_path: Path) -> None:
+    plant(tmp_path, FILES)
+    with pytest.raises(Misfit, match="SyntaxError"):
+        Copy(tmp_path).noticed(OPENED._replace(find="False", replace="(False"))
+
+
 def test_who_complains_anyway_proves_nothing(tmp_path: Path) -> None:
     plant(tmp_path, {**FILES, "tests/test_gate.py": "def test_no():\n    assert False\n"})
     with pytest.raises(Misfit, match="test_no"):

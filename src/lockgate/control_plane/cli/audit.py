@@ -93,19 +93,19 @@ def _say_row(row: Recorded, *, as_json: bool) -> None:
 
 def _tell(story: Story) -> None:
     first = story.rows[0].event
-    say(f"call    {story.call or '-'}\nstate   {story.state}")
+    say(f"call    {story.call or '-'}", f"state   {story.state}")
     for row in story.rows:
         event = row.event
-        say(f"\n{timestamp(event.at)}  {event.kind}\n  id      {event.id}\n"
+        say("", f"{timestamp(event.at)}  {event.kind}", f"  id      {event.id}",
             f"  effect  {event.effect} ({event.reason})")  # fmt: skip
         _tell_tree(event.header)
         for name, data in event.slots.items():
             say(f"  {name:<7} {data.decode(errors='backslashreplace')}")
     if story.state == "unfinished":
-        say("\nThere is no outcome: the call runs still, or the gateway ended while it ran and the "
-            "upstream may have acted.")  # fmt: skip
+        say("", "There is no outcome: the call runs still, or the gateway ended while it ran and "
+            "the upstream may have acted.")  # fmt: skip
     elif story.call:
-        say(f"\nlasted  {story.lasted_ms} ms, who {_who(first) or '-'}")
+        say("", f"lasted  {story.lasted_ms} ms, who {_who(first) or '-'}")
 
 
 def _tell_tree(header: Mapping[str, Any]) -> None:

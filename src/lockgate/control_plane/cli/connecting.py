@@ -105,13 +105,13 @@ def _write(office: Office, path: Path, made: Change, before: str) -> Path | None
 
 def _tell(wish: Wish, path: Path, made: Change, backup: Path | None, *, written: bool) -> None:
     if written:
-        say(f"wrote {path}" + (f"\nbackup {backup}" if backup else ""))
+        say(f"wrote {path}", *([f"backup {backup}"] if backup else []))
     else:
-        say(f"Put this into {path}, or let --write do it:\n")
+        say(f"Put this into {path}, or let --write do it:", "")
         say_json(snippet(wish))
     if made.bypassing:
-        say(f"\nThese servers are still reached past the gate: {', '.join(made.bypassing)}.")
+        say("", f"These servers are still reached past the gate: {', '.join(made.bypassing)}.")
         say(f"Import them (lockgate import {path}), then take them out (--write --only).")
-    say("\nNext:")
+    say("", "Next:")
     for step in made.steps:
         say(f"  {step}")

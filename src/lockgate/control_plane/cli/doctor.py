@@ -41,10 +41,10 @@ def doctor(
         say_json({"grade": grade, "checks": [msgspec.to_builtins(c) for c in checks]})
     else:
         for check in checks:
-            remedy = f"\n{check.remedy}" if check.remedy else ""
-            say_graded(check.grade, f"{check.name}: {check.says}{remedy}")
-        say({"ok": "\nAll is well.", "warn": "\nIt works; see the warnings.",
-             "fail": "\nSomething is broken."}[grade])  # fmt: skip
+            remedy = [check.remedy] if check.remedy else []
+            say_graded(check.grade, f"{check.name}: {check.says}", *remedy)
+        say("", {"ok": "All is well.", "warn": "It works; see the warnings.",
+             "fail": "Something is broken."}[grade])  # fmt: skip
     if grade == "fail":
         raise typer.Exit(FINDINGS)
 

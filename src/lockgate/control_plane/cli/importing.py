@@ -73,8 +73,8 @@ def import_file(
     if adopted and wanted and not dry_run and (yes or _agreed(adopted)):
         _write(office, deployment, adopted, text)
         if not as_json:
-            say(f"\nwrote {office.config}\nThe client still reaches these servers directly until "
-                "you change its file: lockgate connect CLIENT --write --only")  # fmt: skip
+            say("", f"wrote {office.config}", "The client still reaches these servers directly "
+                "until you change its file: lockgate connect CLIENT --write --only")  # fmt: skip
     if any("already" not in s.why and "disabled" not in s.why for s in skipped):
         raise typer.Exit(FINDINGS)
 
@@ -131,15 +131,15 @@ def _show(adopted: Sequence[Adopted], skipped: Sequence[Skipped]) -> None:
     for one in adopted:
         _show_one(one)
     for left in skipped:
-        say(f"\n{left.entry}\n  skipped  {left.why}")
+        say("", left.entry, f"  skipped  {left.why}")
     if not adopted:
-        say("\nThere is nothing to import.")
+        say("", "There is nothing to import.")
 
 
 def _show_one(one: Adopted) -> None:
     plan = one.plan
     reached = f"  starts   {shown(plan.argv)}" if plan.argv else f"  calls    {plan.url}"
-    say(f"\n{plan.name}\n{reached}")
+    say("", plan.name, reached)
     named = [("in", plan.cwd)] if plan.cwd else []
     named += [("env", f"{name}: {value}") for name, value in plan.env.items()]
     named += [("header", f"{name}: {value}") for name, value in plan.headers.items()]
@@ -148,7 +148,7 @@ def _show_one(one: Adopted) -> None:
     for kind, text in named:
         say(f"  {kind:<8} {text}")
     for risk in one.risks:
-        say_graded(risk.level, risk.says, "  ")
+        say_graded(risk.level, risk.says, indent="  ")
 
 
 def _whereto(secret: SecretFile) -> str:

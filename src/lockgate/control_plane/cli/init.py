@@ -35,9 +35,10 @@ def init(
         say(f"wrote {path}")
     at = "" if folder.resolve() == Path.cwd() else f" --config {written[0]}"
     say(
-        "\nNext:\n"
-        f"  lockgate{at} import FILE       take over the servers of an MCP client\n"
-        f"  lockgate{at} keys create --kind personal --owner YOU --role developer --expires 90d\n"
-        f"  lockgate{at} serve\n"
-        f"  lockgate{at} connect CLIENT    claude-desktop, claude-code, cursor or vscode"
+        "",
+        "Next:",
+        f"  lockgate{at} import FILE       take over the servers of an MCP client",
+        f"  lockgate{at} keys create --kind personal --owner YOU --role developer --expires 90d",
+        f"  lockgate{at} serve",
+        f"  lockgate{at} connect CLIENT    claude-desktop, claude-code, cursor or vscode",
     )

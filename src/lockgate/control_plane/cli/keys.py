@@ -11,6 +11,7 @@ from lockgate.control_plane.cli.office import Office, Records, office_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.files import PRIVATE, write_new
 from lockgate.control_plane.services.keys import KeyOrder, Keys, state_of
+from lockgate.control_plane.services.refused import Refused
 from lockgate.model import KeyRecord
 
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, list and revoke keys.")
@@ -44,6 +45,8 @@ def create(
     Exit codes: 0 made, 2 bad usage, 3 refused.
     """
     office = office_of(ctx)
+    if key_file and key_file.expanduser().exists():
+        raise Refused(f"{key_file} exists already.", "Nothing was made. Name another file.")
     order = KeyOrder(kind, owner, _days(expires), subject, tuple(role or ()), agent)
     with office.open() as records:
         made = _service(office, records).create(order)

@@ -18,20 +18,19 @@ REFUSED = 3
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "danger": "red", "warning": "yellow"}
 
 
-def say(text: str = "", *, err: bool = False) -> None:
-    """One or more lines, each made visible."""
-    for line in text.split("\n"):
+def say(*lines: str, err: bool = False) -> None:
+    """Each argument is one line, whatever it holds: a line break within it is shown, not made."""
+    for line in lines or ("",):
         typer.echo(visible(line), err=err)
 
 
-def say_graded(grade: str, text: str, indent: str = "") -> None:
+def say_graded(grade: str, *lines: str, indent: str = "") -> None:
     word = f"{grade:<7}"
     if not os.environ.get("NO_COLOR"):  # https://no-color.org
         word = typer.style(word, fg=_COLOURS.get(grade), bold=grade in ("fail", "danger"))
-    first, *rest = text.split("\n")
-    typer.echo(f"{indent}{word} {visible(first)}")
-    for line in rest:
-        typer.echo(f"{indent}{' ' * 7} {visible(line)}")
+    for line in lines:
+        typer.echo(f"{indent}{word} {visible(line)}")
+        word = " " * 7
 
 
 def say_json(value: Any) -> None:
@@ -47,9 +46,9 @@ def say_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def say_problems(problems: Sequence[Problem], *, err: bool = False) -> None:
     for problem in problems:
-        say(str(problem), err=err)
+        say(*str(problem).split("\n"), err=err)
 
 
 def refuse(why: str, remedy: str = "") -> NoReturn:
-    say(f"Refused: {why}" + (f"\n{remedy}" if remedy else ""), err=True)
+    say(f"Refused: {why}", *([remedy] if remedy else []), err=True)
     raise typer.Exit(REFUSED)

@@ -133,11 +133,12 @@ def _steps(wish: Wish) -> tuple[str, ...]:
                "claude-code": "Start Claude Code again; /mcp shows the connection.",
                "cursor": "Cursor picks it up by itself; Settings, MCP shows the connection.",
                "vscode": "Run the command \"MCP: List Servers\" and start lockgate."}  # fmt: skip
+    make = "lockgate keys create --kind personal --owner YOU --role developer --expires 90d"
     if wish.transport == "stdio":
-        key = f"Put your key into {wish.key_file}, readable only by you (chmod 600)."
+        make += f" --key-file {wish.key_file}"
+        key = f"The key is read from {wish.key_file}, which only you may read (chmod 600)."
     elif wish.client == "vscode":
         key = "VS Code asks for your key once and keeps it in the system's key store."
     else:
         key = f"Set {KEY_VARIABLE} to your key in the environment the client starts from."
-    return ("No key yet? lockgate keys create --kind personal --owner YOU --role developer "
-            "--expires 90d", key, restart[wish.client])  # fmt: skip
+    return (f"No key yet? {make}", key, restart[wish.client])

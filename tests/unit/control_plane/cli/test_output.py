@@ -9,8 +9,8 @@ program = typer.Typer()
 
 @program.command()
 def everything() -> None:
-    say("a\x1b[2Jb\nsecond")
-    say_graded("fail", "broken\nmend it", "  ")
+    say("a\x1b[2Jb\nforged", "second")
+    say_graded("fail", "broken", "mend it", indent="  ")
     say_table(("A", "LONG"), [("1", "x\x07"), ("22", "y")])
     say_problems([Problem("wrong", "f", 1, 2, remedy="Mend.")])
     refuse("no", "do")
@@ -21,7 +21,7 @@ def test_everything() -> None:
     assert found.exit_code == 3
     assert found.stderr == "Refused: no\ndo\n"
     assert found.stdout.splitlines() == [
-        "a\\u{001b}[2Jb", "second", "  fail    broken", "          mend it",
+        "a\\u{001b}[2Jb\\u{000a}forged", "second", "  fail    broken", "          mend it",
         "A   LONG", "1   x\\u{0007}", "22  y", "f:1:2: wrong", "    Mend.",
     ]  # fmt: skip
 

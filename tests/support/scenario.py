@@ -1,0 +1,307 @@
+"""Runs ``tests/scenarios/*.toml``: what a security officer wrote, through the real gateway.
+
+A scenario is told in-process over each era and store. ``given`` sets the stage, ``when`` is what
+the client asks, ``then`` what must come of it; each ``[[also]]`` is the same call in worse weather
+or with other words. ``controls`` names the controls that the scenario is about.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+
+from lockgate.app.gateway import Answer, Gateway, Incoming, State
+from lockgate.audit.journal import GroupCommitJournal
+from lockgate.audit.ports import EventStore
+from lockgate.model import (
+    APPROVALS,
+    NOW,
+    QUOTA,
+    Approval,
+    AuditEvent,
+    Call,
+    FactKey,
+    Notice,
+    Permit,
+    Principal,
+    Reply,
+    SendFailed,
+    StoreDown,
+    Upstream,
+    binding_of,
+)
+from lockgate.pipeline.caller import Caller, Endpoint
+from lockgate.pipeline.gather import Gatherer
+from lockgate.pipeline.order import order
+from lockgate.pipeline.ports import Notify, Source
+from lockgate.pipeline.record import Stamp
+from lockgate.pipeline.resolve import Resolver
+from lockgate.pipeline.run import Gate
+from lockgate.pipeline.sessions import Cursors, Sessions
+from lockgate.policy.bundle import PolicyBundle
+from lockgate.policy.mapping import ArgumentMapping
+from lockgate.store.approvals import MemoryApprovals
+from lockgate.store.quota import QuotaLimits, Reservations
+from lockgate.store.sealing import AesGcmSealer
+from lockgate.store.sessions import MemorySessions
+from lockgate.upstream.catalogue import ToolCache, tools_in
+from lockgate.wire.headers import Headers
+from lockgate.wire.strict_json import Limits
+
+FOLDER = Path(__file__).parents[1] / "scenarios"
+NOW_MS = 1_000_000
+
+
+class Story(msgspec.Struct, frozen=True):
+    """One telling: a scenario, or one of its variants."""
+
+    title: str
+    given: Mapping[str, Any]
+    when: Mapping[str, Any]
+    then: Mapping[str, Any]
+    faults: tuple[str, ...]
+
+
+def read_stories(folder: Path = FOLDER) -> list[Story]:
+    return [s for path in sorted(folder.glob("*.toml")) for s in stories_of(path.read_text())]
+
+
+def stories_of(text: str) -> list[Story]:
+    """Raises ``KeyError`` for a scenario that lacks a part."""
+    told = tomllib.loads(text)
+    given, when = told["given"], told["when"]
+    first = Story(told["title"], given, when, told["then"], tuple(told.get("faults", ())))
+    also = [
+        Story(
+            f"{told['title']} / {one.get('title', number)}",
+            {**given, **one.get("given", {})},
+            {**when, **one.get("when", {})},
+            one["then"],
+            tuple(one.get("faults", ())),
+        )
+        for number, one in enumerate(told.get("also", []), 1)
+    ]
+    return [first, *also]
+
+
+class SimulatedUpstream:
+    """Answers as ``given`` says, and remembers what reached it. Takes only a ``Permit``."""
+
+    def __init__(self, given: Mapping[str, Any], faults: Sequence[str], tools: ToolCache) -> None:
+        self.tools = [
+            {"name": name, "inputSchema": schema} for name, schema in given["tools"].items()
+        ]
+        self.result = given.get("result", {"content": [{"type": "text", "text": "done"}]})
+        self.notices = given.get("notices", [])
+        self.fault = next((f.split(": ")[1] for f in faults if f.startswith("upstream")), "")
+        self.calls: list[Call] = []
+        self._cache = tools
+
+    async def send(self, permit: Permit, notify: Notify) -> Reply:
+        call = permit.call
+        if call.method == "tools/list":
+            raw = orjson.dumps({"tools": self.tools})
+            self._cache.put(call.upstream, call.principal.holder, tools_in(call.upstream, raw))
+            return Reply(call, raw)
+        self.calls.append(call)
+        if self.fault:
+            raise SendFailed(f"upstream.{self.fault}", "simulated")
+        for params in self.notices:
+            notify(Notice(call, "notifications/progress", orjson.dumps(params)))
+        return Reply(call, orjson.dumps(self.result))
+
+
+class Learnt:
+    """A source that works, or is down."""
+
+    def __init__(self, source: Any, down: bool) -> None:
+        self._source, self._down = source, down
+
+    def learn(self, call: Call) -> Any:
+        if self._down:
+            raise StoreDown("simulated")
+        return self._source.learn(call)
+
+    def settle(self, value: Any) -> None:
+        self._source.settle(value)
+
+
+class Now:
+    def learn(self, call: Call) -> int:
+        return NOW_MS
+
+    def settle(self, value: int) -> None:
+        """Nothing was reserved."""
+
+
+class Standing:
+    def __init__(self, approvals: MemoryApprovals) -> None:
+        self._approvals = approvals
+
+    def learn(self, call: Call) -> tuple[Approval, ...]:
+        return self._approvals.standing(call.digest)
+
+    def settle(self, value: Any) -> None:
+        """Nothing was reserved."""
+
+
+class Failing:
+    """An event store that is down."""
+
+    def append(self, events: Sequence[AuditEvent]) -> None:
+        raise StoreDown("simulated")
+
+
+class Stage:
+    """A whole gateway in one process, set as one story says."""
+
+    def __init__(self, story: Story, events: EventStore) -> None:
+        given, faults = story.given, story.faults
+        self.story = story
+        self.events = events
+        self.principal = principal_of(given["principal"])
+        self.upstream = Upstream(given.get("upstream", "clinic"))
+        tools = ToolCache()
+        self.simulated = SimulatedUpstream(given, faults, tools)
+        self.approvals = MemoryApprovals(lambda: NOW_MS)
+        self.approvals.refresh(NOW_MS)
+        policy = PolicyBundle.compile(
+            {"given.cedar": given["policy"]}, mapping_of(given, self.upstream)
+        )
+        marks = {(self.upstream.name, tool): f for tool, f in given.get("hold", {}).items()}
+        shipped = order(policy, marks)
+        quota = QuotaLimits(*given.get("limits", (600, 60, 8)))
+        sources: dict[FactKey[Any], Source] = {
+            NOW: Learnt(Now(), "clock: down" in faults),
+            QUOTA: Learnt(Reservations(quota, lambda: NOW_MS), "quota: down" in faults),
+            APPROVALS: Learnt(Standing(self.approvals), "approvals: down" in faults),
+        }
+        store = Failing() if "journal: down" in faults else events
+        self.journal = GroupCommitJournal(store)  # type: ignore[arg-type]
+        self._stamps = 0
+        gate = Gate(
+            shipped,
+            Gatherer(sources, 1.0),
+            self.journal,
+            self.simulated,
+            self.approvals,
+            self.stamp,
+        )
+        self.endpoint = Endpoint(f"/mcp/{self.upstream.name}", (self.upstream.name,), False)
+        resolver = Resolver({self.upstream.name: self.upstream}, tools)
+        ended = MemorySessions(lambda: NOW_MS)
+        ended.refresh(NOW_MS)
+        sealer = AesGcmSealer(b"s" * 32)
+        self.gateway = Gateway(
+            State(gate, resolver, {self.endpoint.path: self.endpoint}, Limits()),
+            Sessions(sealer, ended, 60_000),
+            Cursors(sealer),
+        )
+        self.heard: list[bytes] = []
+
+    def stamp(self) -> Stamp:
+        self._stamps += 1
+        return Stamp(f"e-{self._stamps:04}", NOW_MS)
+
+    def approve(self, factor: str) -> None:
+        """A person says yes to exactly the call of this story."""
+        asked = next(e for e in reversed(self.recorded()) if e.kind == "call.intent")
+        tool = asked.header["tool"]
+        call = self.simulated_call(asked.header["digest"], tool)
+        self.approvals.give(Approval("a-1", call, factor, "dora", NOW_MS + 60_000),
+                            asked.header["digest"])  # fmt: skip
+
+    def simulated_call(self, digest: str, tool: str) -> str:
+        policy = self.gateway.state.gate.order.policy
+        binding = msgspec.structs.replace(
+            binding_of(_any_call(self), policy), call=digest, tool=tool
+        )
+        return binding.digest
+
+    async def ask(self, era: str, call: str) -> Answer:
+        """What ``when`` says, as a client of this era says it."""
+        headers, message = spoken(era, self.story.when)
+        if era == "legacy":
+            opened = await self._post([], OPENING, f"{call}-open")
+            headers.append((b"mcp-session-id", opened.session.encode()))
+        return await self._post(headers, message, call)
+
+    async def _post(self, headers: list[tuple[bytes, bytes]], message: bytes, call: str) -> Answer:
+        caller = Caller(self.principal, self.endpoint, "192.0.2.1", call)
+        return await self.gateway.handle(
+            Incoming(message, Headers(headers), caller), self.heard.append
+        )
+
+    def recorded(self, call: str = "") -> list[AuditEvent]:
+        rows = [row.event for row in self.events.tail(1_000)]
+        return [e for e in rows if e.kind.startswith("call.") and (not call or e.call == call)]
+
+
+def _any_call(stage: Stage) -> Call:
+    return Call("x", stage.principal, "tools/call", stage.upstream, "x")
+
+
+def principal_of(text: str) -> Principal:
+    """``alice via desk as doctor, auditor``; ``service ci as builder``."""
+    who, _, roles = text.partition(" as ")
+    who, _, agent = who.partition(" via ")
+    service = who.startswith("service ")
+    subject = who.removeprefix("service ")
+    held = frozenset(r.strip() for r in roles.split(",") if r.strip())
+    return Principal(
+        kind="service" if service else "person", subject=subject, roles=held, agent=agent,
+        owner=subject, authn=frozenset({"api_key"}),
+    )  # fmt: skip
+
+
+def mapping_of(given: Mapping[str, Any], upstream: Upstream) -> ArgumentMapping:
+    named = given.get("arguments", {})
+    return ArgumentMapping({(upstream.name, tool): types for tool, types in named.items()})
+
+
+OPENING = orjson.dumps({
+    "jsonrpc": "2.0", "id": 0, "method": "initialize",
+    "params": {"protocolVersion": "2025-11-25", "capabilities": {},
+               "clientInfo": {"name": "scenario", "version": "1"}},
+})  # fmt: skip
+
+
+def spoken(era: str, when: Mapping[str, Any]) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body of the request."""
+    method = when.get("method", "tools/call")
+    params: dict[str, Any] = {}
+    if method == "tools/call":
+        params = {"name": when["tool"], "arguments": when.get("arguments", {})}
+    meta: dict[str, Any] = {"progressToken": "p-1"} if when.get("progress") else {}
+    headers = []
+    if era == "modern":
+        meta |= {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+        headers = [(b"mcp-protocol-version", b"2026-07-28"), (b"mcp-method", method.encode())]
+        headers += [(b"mcp-name", params["name"].encode())] if "name" in params else []
+    if meta:
+        params["_meta"] = meta
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    return headers, orjson.dumps(message)
+
+
+def told(answer: Answer) -> dict[str, Any]:
+    """An answer in the words of ``then``: reason of a refusal, or what was let through."""
+    body = orjson.loads(answer.body)
+    if "error" in body:
+        return {"reason": body["error"]["data"]["reason"]}
+    result = body["result"]
+    if result.get("isError"):
+        return {"reason": result["_meta"]["lockgate/reason"], "text": result["content"][0]["text"]}
+    shown = {}
+    if "tools" in result:
+        shown["shows"] = [t["name"] for t in result["tools"]]
+        shown["conditional"] = [
+            t["name"] for t in result["tools"] if t.get("_meta", {}).get("lockgate/conditional")
+        ]
+    return {"reason": "", "result": result, **shown}

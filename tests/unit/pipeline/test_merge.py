@@ -1,0 +1,145 @@
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from lockgate.model import Permit, Principal, Reply, SendFailed, Upstream
+from lockgate.pipeline.caller import Caller, Endpoint
+from lockgate.pipeline.merge import PAGE_BYTES, PAGE_ITEMS, UNAVAILABLE, listed
+from lockgate.pipeline.ports import Notify
+from lockgate.pipeline.resolve import Resolver
+from lockgate.pipeline.run import Refused
+from lockgate.pipeline.sessions import Cursors
+from lockgate.store.sealing import AesGcmSealer
+from lockgate.upstream.catalogue import ToolCache
+from lockgate.wire.refusal import WireRefusal
+from lockgate.wire.request import Request
+from support.world import PERMIT_ALL, World, shipped_order
+from worlds import ALICE, BOB
+
+NAMES = ("clinic", "time")
+ALL = Endpoint("/mcp", NAMES, prefixed=True)
+ONE = Endpoint("/mcp/clinic", ("clinic",), prefixed=False)
+CURSORS = Cursors(AesGcmSealer(b"s" * 32))
+
+
+class Lists(World):
+    """Upstreams that list what they are told to; an exception is raised."""
+
+    def __init__(self, lists: dict[str, Any], policy: str = PERMIT_ALL) -> None:
+        super().__init__(shipped_order(policy))
+        self.lists = lists
+
+    async def send(self, permit: Permit, notify: Notify) -> Reply:
+        said = self.lists[permit.call.upstream.name]
+        if isinstance(said, Exception):
+            raise said
+        if isinstance(said, bytes):
+            return Reply(permit.call, said, is_error=True)
+        return Reply(permit.call, orjson.dumps({"tools": said}))
+
+
+def tools(*names: str, **extra: Any) -> list[dict[str, Any]]:
+    return [{"name": name, "inputSchema": {}, **extra} for name in names]
+
+
+def request(cursor: str | None = None, method: str = "tools/list") -> Request:
+    return Request("modern", "2026-07-28", 1, method, cursor=cursor)
+
+
+async def ask(
+    world: World,
+    endpoint: Endpoint = ALL,
+    cursor: str | None = None,
+    principal: Principal = ALICE,
+) -> Any:
+    resolver = Resolver({name: Upstream(name) for name in NAMES}, ToolCache())
+    caller = Caller(principal, endpoint, "", "c-1")
+    found = await listed(request(cursor), caller, resolver, world.gate(), CURSORS)
+    return found if isinstance(found, Refused) else orjson.loads(found)
+
+
+def names(found: Any) -> list[str]:
+    return [tool["name"] for tool in found["tools"]]
+
+
+async def test_lists_are_merged_in_one_order_under_outer_names() -> None:
+    world = Lists({"clinic": tools("b", "a"), "time": tools("now")})
+    assert names(await ask(world)) == ["clinic__b", "clinic__a", "time__now"]
+    assert len(world.events("call.intent")) == 2
+    assert len({e.call for e in world.events("call.intent")}) == 2
+
+
+async def test_one_upstream_s_endpoint_keeps_its_own_names() -> None:
+    assert names(await ask(Lists({"clinic": tools("b")}), ONE)) == ["b"]
+
+
+async def test_an_upstream_that_fails_is_named_and_the_others_are_listed() -> None:
+    world = Lists({"clinic": SendFailed("upstream.timeout"), "time": tools("now")})
+    found = await ask(world)
+    assert names(found) == ["time__now"]
+    assert found["_meta"][UNAVAILABLE] == {"clinic": "upstream.timeout"}
+
+
+async def test_at_its_own_endpoint_the_failure_is_the_answer() -> None:
+    found = await ask(Lists({"clinic": SendFailed("upstream.timeout")}), ONE)
+    assert found.reason == "upstream.timeout"
+
+
+async def test_an_upstream_that_policy_closes_is_not_even_named() -> None:
+    policy = 'permit(principal, action, resource in Upstream::"time");'
+    found = await ask(Lists({"clinic": tools("a"), "time": tools("now")}, policy))
+    assert names(found) == ["time__now"]
+    assert "_meta" not in found
+
+
+async def test_an_upstream_without_the_method_has_nothing_to_list() -> None:
+    absent = b'{"code":-32601,"message":"no"}'
+    found = await ask(Lists({"clinic": absent, "time": tools("now")}))
+    assert names(found) == ["time__now"]
+    assert "_meta" not in found
+    assert (await ask(Lists({"clinic": absent}), ONE))["tools"] == []
+
+
+async def test_an_upstream_s_error_is_named_or_is_the_answer() -> None:
+    broken = b'{"code":-32603,"message":"no"}'
+    found = await ask(Lists({"clinic": broken, "time": tools("now")}))
+    assert found["_meta"][UNAVAILABLE] == {"clinic": "upstream.error"}
+    assert (await ask(Lists({"clinic": broken}), ONE)).reason == "upstream.error"
+
+
+async def test_a_long_list_comes_in_pages_until_its_end() -> None:
+    many = tools(*(f"t{n}" for n in range(PAGE_ITEMS + 5)))
+    world = Lists({"clinic": many, "time": tools("now")})
+    first = await ask(world)
+    second = await ask(world, cursor=first["nextCursor"])
+    assert len(first["tools"]) == PAGE_ITEMS
+    assert names(second) == [*(f"clinic__t{n}" for n in range(PAGE_ITEMS, PAGE_ITEMS + 5)),
+                             "time__now"]  # fmt: skip
+    assert "nextCursor" not in second
+
+
+async def test_a_page_stays_small_enough_for_clients_that_cap_events() -> None:
+    large = tools("a", "b", "c", description="x" * (PAGE_BYTES - 1_000))
+    world = Lists({"clinic": large, "time": []})
+    first = await ask(world)
+    assert names(first) == ["clinic__a"]
+    assert names(await ask(world, cursor=first["nextCursor"])) == ["clinic__b"]
+
+
+async def test_a_cursor_is_refused_to_others_and_for_a_list_that_changed() -> None:
+    many = tools(*(f"t{n}" for n in range(PAGE_ITEMS + 1)))
+    world = Lists({"clinic": many, "time": []})
+    cursor = (await ask(world))["nextCursor"]
+    with pytest.raises(WireRefusal, match=r"cursor\.invalid"):
+        await ask(world, cursor=cursor, principal=BOB)
+    with pytest.raises(WireRefusal, match=r"cursor\.invalid"):
+        await ask(world, ONE, cursor=cursor)
+    world.lists["clinic"] = many[1:] + tools("new", "newer")
+    with pytest.raises(WireRefusal, match=r"cursor\.invalid"):
+        await ask(world, cursor=cursor)
+
+
+def test_an_endpoint_is_a_value() -> None:
+    assert msgspec.structs.replace(ALL, path="/x").upstreams == NAMES

@@ -1,0 +1,78 @@
+import orjson
+
+from lockgate.model import (
+    APPROVALS,
+    NOW,
+    Approval,
+    Effect,
+    Facts,
+    Finding,
+    Known,
+    Reply,
+    Unknown,
+    Verdict,
+    combine,
+)
+from lockgate.pipeline import record
+from lockgate.pipeline.caller import Caller, Endpoint
+from support.world import RESULT
+from worlds import ALICE, call, list_call
+
+STAMP = record.Stamp("e-1", 7)
+CALLER = Caller(ALICE, Endpoint("/mcp", ("clinic",), prefixed=True), "192.0.2.7", "c-9")
+FOUND = Verdict(
+    "inspection.schema", Effect.DENY, "schema.invalid",
+    findings=(Finding("schema.type", "/arguments/n", 0, 0),), because=("n: type",),
+)  # fmt: skip
+
+
+def test_an_intent_holds_what_decided_and_who_asked_in_slots() -> None:
+    facts = Facts({
+        NOW: Known(7),
+        APPROVALS: Known((Approval("a1", "b", "owner", "dora the approver", 9),)),
+    })  # fmt: skip
+    decision = combine(call().digest, [FOUND], required=frozenset({"inspection.schema"}))
+    event = record.intent(STAMP, call(n="v"), decision, facts)
+    assert (event.kind, event.effect, event.reason) == ("call.intent", "DENY", "schema.invalid")
+    assert event.header["facts"] == {"clock.now": {"known": 7}, "approvals": {"known": ["a1"]}}
+    assert event.header["verdicts"][0]["findings"][0]["pointer"] == "/arguments/n"
+    assert orjson.loads(event.slots["actor"])["subject"] == "alice"
+    assert event.slots["args"] == call(n="v").params
+    assert "dora" not in repr(event)
+
+
+def test_an_unknown_fact_is_recorded_with_its_cause() -> None:
+    decision = combine("d", [FOUND], required=frozenset({"inspection.schema"}))
+    event = record.intent(STAMP, call(), decision, Facts({NOW: Unknown("deadline")}))
+    assert event.header["facts"] == {"clock.now": {"unknown": "deadline"}}
+
+
+def test_a_resource_uri_is_not_in_the_header() -> None:
+    decision = combine("d", [FOUND], required=frozenset({"inspection.schema"}))
+    read = list_call("resources/read")
+    assert record.intent(STAMP, read, decision, Facts({})).header["target"] == ""
+    assert record.intent(STAMP, call(), decision, Facts({})).header["target"] == "get_patient"
+
+
+def test_a_large_result_is_kept_as_size_and_digest() -> None:
+    reply = Reply(call(), RESULT)
+    decision = combine(reply.digest, [FOUND], required=frozenset({"inspection.schema"}))
+    whole = record.outcome(STAMP, call(), decision, reply, result_cap=1_000)
+    assert whole.slots["result"] == RESULT
+    cut = orjson.loads(
+        record.outcome(STAMP, call(), decision, reply, result_cap=10).slots["result"]
+    )
+    assert (cut["cut"], cut["bytes"]) == (True, len(RESULT))
+
+
+def test_a_refused_request_and_a_session_name_their_caller() -> None:
+    refused = record.refusal(STAMP, CALLER, "tools/call", "wire.not-json", b'"raw"')
+    assert (refused.kind, refused.call, refused.reason) == ("call.refused", "c-9", "wire.not-json")
+    assert b"192.0.2.7" in refused.slots["net"]
+    opened = record.session(STAMP, "session.opened", "s-1", CALLER)
+    assert (opened.kind, opened.header["session"]) == ("session.opened", "s-1")
+
+
+def test_a_failure_says_why_without_a_result() -> None:
+    event = record.failure(STAMP, call(), "upstream.timeout", "60 s")
+    assert (event.kind, event.reason, event.slots) == ("call.outcome", "upstream.timeout", {})

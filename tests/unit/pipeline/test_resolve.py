@@ -1,0 +1,131 @@
+from typing import Any
+
+import orjson
+import pytest
+
+from lockgate.model import Permit, Reply, Upstream
+from lockgate.pipeline.caller import Caller, Endpoint
+from lockgate.pipeline.ports import Notify
+from lockgate.pipeline.resolve import Resolver, outer_result
+from lockgate.upstream.catalogue import ToolCache, tools_in
+from lockgate.wire.methods import Names
+from lockgate.wire.names import join
+from lockgate.wire.refusal import WireRefusal
+from lockgate.wire.request import Request
+from support.world import World, shipped_order
+from worlds import ALICE, BOB
+
+LONG = "a-very-long-tool-name-that-does-not-fit-into-sixty-four-characters"
+ALL = Endpoint("/mcp", ("clinic", "time"), prefixed=True)
+ONE = Endpoint("/mcp/clinic", ("clinic",), prefixed=False)
+UPSTREAMS = {name: Upstream(name) for name in ALL.upstreams}
+
+
+class Listing(World):
+    """Every upstream lists the same tools, and the book learns them, as the forwarder does."""
+
+    def __init__(self, book: ToolCache, *names: str) -> None:
+        super().__init__(shipped_order())
+        self.book = book
+        self.names = names
+
+    async def send(self, permit: Permit, notify: Notify) -> Reply:
+        call = permit.call
+        self.log.append(("send", permit))
+        raw = orjson.dumps({"tools": [{"name": n, "inputSchema": {}} for n in self.names]})
+        self.book.put(call.upstream, call.principal.holder, tools_in(call.upstream, raw))
+        return Reply(call, raw)
+
+
+def request(method: str, name: str, names: Names, params: dict[str, Any]) -> Request:
+    return Request("modern", "2026-07-28", 1, method, name, orjson.dumps(params), names=names)
+
+
+def tool_request(name: str) -> Request:
+    return request("tools/call", name, "tool", {"name": name, "arguments": {}, "x": 1})
+
+
+async def resolve(
+    asked: Request, endpoint: Endpoint = ALL, world: Listing | None = None
+) -> tuple[Any, Listing]:
+    world = world or Listing(ToolCache(), "get", LONG)
+    caller = Caller(ALICE, endpoint, "192.0.2.1", "c-1")
+    return await Resolver(UPSTREAMS, world.book).call_of(asked, caller, world.gate()), world
+
+
+async def test_a_tool_is_found_by_its_outer_name_and_sent_by_its_own() -> None:
+    call, _ = await resolve(tool_request("clinic__get"))
+    assert (call.upstream.name, call.target, call.tool.name) == ("clinic", "get", "get")
+    assert orjson.loads(call.params) == {"name": "get", "arguments": {}, "x": 1}
+    assert call.envelope.peer == "192.0.2.1"
+
+
+async def test_a_shortened_name_finds_its_tool() -> None:
+    outer = join("clinic", LONG)
+    assert outer != f"clinic__{LONG}"
+    call, _ = await resolve(tool_request(outer))
+    assert call.target == LONG
+
+
+async def test_at_one_upstream_s_endpoint_names_are_its_own() -> None:
+    call, _ = await resolve(tool_request("get"), ONE)
+    assert call.target == "get"
+    with pytest.raises(WireRefusal, match="unknown-tool"):
+        await resolve(tool_request("clinic__get"), ONE)
+
+
+async def test_tools_are_listed_once_as_the_system_over_the_caller_s_connection() -> None:
+    call, world = await resolve(tool_request("clinic__get"))
+    listing = world.log[world.steps.index("send")][1].call
+    assert (listing.principal.kind, listing.principal.holder) == ("system", ALICE.holder)
+    assert world.events("call.intent")[0].header["method"] == "tools/list"
+    await resolve(tool_request("clinic__get"), world=world)
+    assert world.steps.count("send") == 1
+    assert call.principal == ALICE
+
+
+async def test_another_principal_s_list_is_not_used() -> None:
+    _, world = await resolve(tool_request("clinic__get"))
+    caller = Caller(BOB, ALL, "", "c-2")
+    resolver = Resolver(UPSTREAMS, world.book)
+    await resolver.call_of(tool_request("clinic__get"), caller, world.gate())
+    assert world.steps.count("send") == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (tool_request("clinic__none"), "resolve.unknown-tool"),
+        (tool_request("other__get"), "resolve.unknown-tool"),
+        (tool_request("get"), "resolve.unknown-tool"),
+        (request("prompts/get", "other__p", "prompt", {"name": "x"}), "resolve.unknown-prompt"),
+        (request("resources/read", "file:///etc", "uri", {"uri": "x"}), "resolve.unknown-resource"),
+        (
+            request("resources/read", "lockgate+other:a://b", "uri", {"uri": "x"}),
+            "resolve.unknown-resource",
+        ),
+    ],
+)
+async def test_what_goes_by_no_such_name_is_refused(asked: Request, reason: str) -> None:
+    with pytest.raises(WireRefusal) as refused:
+        await resolve(asked)
+    assert refused.value.reason == reason
+
+
+async def test_tools_that_cannot_be_listed_cannot_be_called() -> None:
+    world = Listing(ToolCache(), "get")
+    world.order = shipped_order('forbid(principal, action == Action::"tools/list", resource);')
+    with pytest.raises(WireRefusal, match="no-catalogue"):
+        await resolve(tool_request("clinic__get"), world=world)
+
+
+async def test_a_resource_is_read_by_its_own_uri() -> None:
+    outer = "lockgate+clinic:clinic://wards"
+    call, _ = await resolve(request("resources/read", outer, "uri", {"uri": outer}))
+    assert (call.target, orjson.loads(call.params)) == ("clinic://wards", {"uri": "clinic://wards"})
+
+
+async def test_results_name_things_as_clients_know_them() -> None:
+    call, _ = await resolve(tool_request("clinic__get"))
+    raw = b'{"content":[{"type":"resource_link","uri":"clinic://wards","name":"w"}]}'
+    assert b'"lockgate+clinic:clinic://wards"' in outer_result(call, raw)

@@ -1,0 +1,107 @@
+"""What ``test_send_stdio`` does not reach: a channel over a program that says fixed lines."""
+
+import asyncio
+import sys
+
+import pytest
+
+from lockgate.model import SendFailed
+from lockgate.upstream.channel import Channel
+from lockgate.upstream.child import Child, Tail
+from lockgate.upstream.target import StdioTarget
+from lockgate.wire.strict_json import Limits
+
+RESULT = b'{"jsonrpc":"2.0","id":%d,"result":{"n":%d}}\n'
+
+
+async def over(code: str, most: int = 10_000) -> Channel:
+    """``say`` writes bytes; ``hear`` reads one line."""
+    prelude = (
+        "import sys\n"
+        "def say(b): sys.stdout.buffer.write(b); sys.stdout.flush()\n"
+        "def hear(): return sys.stdin.buffer.readline()\n"
+    )
+    command = (sys.executable, "-I", "-S", "-c", prelude + code)
+    child = await Child.start(StdioTarget(command), grace=0.2, tail=Tail())
+    return Channel(child, Limits(bytes=most))
+
+
+async def reason(channel: Channel) -> str:
+    with pytest.raises(SendFailed) as failed:
+        await channel.call("x", b"{}", seconds=5)
+    await channel.close()
+    return failed.value.reason
+
+
+async def test_answers_may_come_in_any_order_and_shape() -> None:
+    first, second = RESULT % (1, 10), RESULT % (2, 20)
+    channel = await over(
+        f"hear(); hear(); say({b'  ' + second!r} + b'\\n\\r\\n' + {first!r}); hear()"
+    )
+    said = await asyncio.gather(*(channel.call("x", b"{}", seconds=5) for _ in range(2)))
+    assert [one.result for one in said] == [b'{"n":10}', b'{"n":20}']
+    await channel.close()
+
+
+async def test_late_and_unknown_answers_are_dropped() -> None:
+    late = RESULT % (1, 10) + RESULT % (99, 1) + RESULT % (2, 20)
+    channel = await over(f"hear(); hear(); hear(); say({late!r}); hear()")
+    with pytest.raises(SendFailed) as failed:
+        await channel.call("x", b"{}", seconds=0.05)
+    assert failed.value.reason == "upstream.timeout"
+    assert (await channel.call("x", b"{}", seconds=5)).result == b'{"n":20}'
+    await channel.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Server started\n",
+        b"[]\n",
+        b'{"id":1}\n',
+        b'{"jsonrpc":"2.0","id":1,"result":{"a":1,"a":2}}\n',
+        b"\xff\xfe\n",
+    ],
+)
+async def test_what_is_not_json_rpc_is_garbage(line: bytes) -> None:
+    assert await reason(await over(f"hear(); say({line!r}); hear()")) == "upstream.garbage"
+
+
+async def test_a_line_without_end_is_too_large() -> None:
+    channel = await over("hear()\nwhile True: say(b'x' * 1000)")
+    assert await reason(channel) == "upstream.too-large"
+
+
+async def test_closed_output_is_a_crash_though_the_program_runs_on() -> None:
+    code = "import os, signal\nhear(); os.close(1); signal.pause()"
+    assert await reason(await over(code)) == "upstream.crashed"
+
+
+async def test_asking_without_reading_the_answers_is_garbage() -> None:
+    ask = b'{"jsonrpc":"2.0","id":"%b","method":"m"}\n' % (b"i" * 4000)
+    channel = await over(f"hear()\nfor _ in range(1000): say({ask!r})\nhear()\nhear()")
+    assert await reason(channel) == "upstream.garbage"
+
+
+async def test_initialize_is_never_cancelled() -> None:
+    said = b'{"jsonrpc":"2.0","id":2,"result":{"n":0}}\n'
+    code = f"a = hear(); b = hear(); say({said!r} if b'\"y\"' in b else b'no\\n'); hear()"
+    channel = await over(code)
+    with pytest.raises(SendFailed):
+        await channel.call("initialize", b"{}", seconds=0.05)
+    await channel.call("y", b"{}", seconds=5)
+    await channel.close()
+
+
+async def test_a_reader_that_fails_ends_the_channel() -> None:
+    """A defect in who listens must not leave anyone waiting for ever."""
+    note = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"p1"}}\n'
+    channel = await over(f"hear(); say({note!r}); hear()")
+
+    def listen(_method: str, _params: bytes) -> None:
+        raise LookupError
+
+    with pytest.raises(SendFailed) as failed:
+        await channel.call("x", b"{}", seconds=5, token=channel.new_token(), progress=listen)
+    assert "LookupError" in failed.value.detail
+    await channel.close()

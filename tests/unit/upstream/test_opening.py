@@ -1,0 +1,120 @@
+import json
+from typing import Any
+
+import pytest
+
+from lockgate.model import SendFailed, Upstream
+from lockgate.upstream.opening import (
+    EraMemory,
+    discover_params,
+    initialize_params,
+    read_discover,
+    read_initialize,
+    refuse,
+)
+from lockgate.upstream.target import HttpTarget, Registered
+from lockgate.wire.jsonrpc import Message
+
+
+def result(**members: Any) -> Message:
+    return Message("response", 1, result=json.dumps(members).encode())
+
+
+def error(code: int, **data: Any) -> Message:
+    said = {"code": code, "message": "no", "data": data}
+    return Message("response", 1, error=json.dumps(said).encode())
+
+
+def test_a_discover_result_is_modern() -> None:
+    peer = read_discover(
+        result(
+            supportedVersions=["2025-11-25", "2026-07-28"],
+            capabilities={"tools": {}},
+            instructions="be kind",
+            _meta={"io.modelcontextprotocol/serverInfo": {"name": "s"}},
+        )
+    )
+    assert peer is not None
+    assert (peer.era, peer.version, peer.instructions) == ("modern", "2026-07-28", "be kind")
+    assert json.loads(peer.server_info) == {"name": "s"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        error(-32601),
+        error(-32000),
+        error(-32602),
+        error(-32022, supported=["2025-11-25"]),
+        error(-32022),
+        result(),
+        result(supportedVersions="2026-07-28", capabilities={}),
+        result(supportedVersions=["2025-11-25"], capabilities={}),
+        result(supportedVersions=["2026-07-28"]),
+    ],
+)
+def test_nearly_everything_else_asks_for_initialize(answer: Message) -> None:
+    assert read_discover(answer) is None
+
+
+@pytest.mark.parametrize("code", [-32020, -32021])
+def test_errors_only_modern_servers_know_are_modern(code: int) -> None:
+    peer = read_discover(error(code))
+    assert peer is not None
+    assert peer.era == "modern"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        error(-32022, supported=["2099-01-01"]),
+        result(supportedVersions=["2099-01-01"], capabilities={}),
+    ],
+)
+def test_nothing_in_common_is_garbage(answer: Message) -> None:
+    with pytest.raises(SendFailed, match="2099-01-01") as failed:
+        read_discover(answer)
+    assert failed.value.reason == "upstream.garbage"
+
+
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
+def test_every_legacy_version_is_taken_from_an_upstream(version: str) -> None:
+    peer = read_initialize(result(protocolVersion=version, capabilities={}))
+    assert (peer.era, peer.version) == ("legacy", version)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        error(-32601),
+        result(),
+        result(protocolVersion="2026-07-28", capabilities={}),
+        result(protocolVersion="2025-11-25"),
+        result(protocolVersion=7, capabilities={}),
+    ],
+)
+def test_anything_else_to_initialize_is_garbage(answer: Message) -> None:
+    with pytest.raises(SendFailed) as failed:
+        read_initialize(answer)
+    assert failed.value.reason == "upstream.garbage"
+
+
+def test_we_declare_no_capabilities() -> None:
+    meta = json.loads(discover_params())["_meta"]
+    assert meta["io.modelcontextprotocol/clientCapabilities"] == {}
+    assert json.loads(initialize_params())["capabilities"] == {}
+
+
+def test_memory_is_of_one_address() -> None:
+    memory = EraMemory()
+    one = Registered(Upstream("a"), HttpTarget("http://one"))
+    memory.learn(one, "legacy")
+    assert memory.recall(one) == "legacy"
+    assert memory.recall(Registered(Upstream("a"), HttpTarget("http://two"))) is None
+    memory.forget("a")
+    assert memory.recall(one) is None
+
+
+def test_only_a_ping_is_answered() -> None:
+    assert json.loads(refuse("x", "ping")) == {"jsonrpc": "2.0", "id": "x", "result": {}}
+    assert json.loads(refuse(1, "roots/list"))["error"]["code"] == -32601
