@@ -60,10 +60,10 @@ def check_invariants(world: World, answer: Release | Refused | None, kind: int) 
     steps = world.steps
     if "send" in steps:
         before = world.log[: steps.index("send")]
-        permitted = [v for what, v in before if what == "commit" and v.effect == "PERMIT"]
+        permitted = [v for what, v in before if what == "commit" and v.effect == "permit"]
         assert permitted, "forwarded without a recorded permit"
     intents, outcomes = world.events("call.intent"), world.events("call.outcome")
-    permits = [e for e in intents if e.effect == "PERMIT"]
+    permits = [e for e in intents if e.effect == "permit"]
     assert len(outcomes) == len(permits), "an intent without its outcome"
     assert world.running == 0, "a reservation was left open"
     if world.failed and not (world.failed == "approvals" and kind != APPROVED):

@@ -54,7 +54,7 @@ def check(then: Any, answer: dict[str, Any], stage: Stage) -> None:
     assert answer["reason"] == then.get("reason", "")
     assert bool(forwarded) == then.get("forwarded", False)
     if "effect" in then:
-        assert [r.effect.lower() for r in rows if r.kind == "call.intent"] == [then["effect"]]
+        assert [r.effect for r in rows if r.kind == "call.intent"] == [then["effect"]]
     if "audit" in then:
         assert [f"{r.kind} {r.effect} {r.reason}" for r in rows] == then["audit"]
     for word in ("shows", "conditional"):

@@ -1,7 +1,7 @@
 """What the journal is told: pure, from what was judged and learnt. Header: no personal data."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -9,6 +9,8 @@ import orjson
 
 from lockgate.model import (
     APPROVALS,
+    QUOTA,
+    Approval,
     AuditEvent,
     Call,
     Decision,
@@ -19,6 +21,7 @@ from lockgate.model import (
     Known,
     Principal,
     Reply,
+    Reservation,
     Slot,
     Verdict,
 )
@@ -34,10 +37,12 @@ class Stamp(msgspec.Struct, frozen=True):
     at: int
 
 
-def intent(stamp: Stamp, call: Call, decision: Decision, facts: Facts) -> AuditEvent:
-    """The row that must be durable before anything is forwarded, permitted or not."""
+def intent(stamp: Stamp, call: Call, decision: Decision, facts: Facts, policy: str) -> AuditEvent:
+    """The row that must be durable before anything is forwarded, permitted or not. ``policy``:
+    hash of the policy set that decided."""
     header = {
         **_about(call),
+        "policy": policy,
         "verdicts": [_verdict(v) for v in decision.verdicts],
         "obligations": msgspec.to_builtins(decision.obligations),
         "facts": {key.name: _fact(key.name, fact) for key, fact in facts},
@@ -78,7 +83,7 @@ def refusal(stamp: Stamp, caller: Caller, method: str, reason: str, raw: bytes) 
         "net": orjson.dumps({"peer": caller.peer}),
     }
     return AuditEvent(
-        stamp.id, caller.call, "call.refused", stamp.at, "DENY", reason, header, slots
+        stamp.id, caller.call, "call.refused", stamp.at, "deny", reason, header, slots
     )
 
 
@@ -91,7 +96,7 @@ def session(
         "actor": actor_slot(caller.principal),
         "net": orjson.dumps({"peer": caller.peer}),
     }
-    return AuditEvent(stamp.id, caller.call, kind, stamp.at, "PERMIT", kind, header, slots)
+    return AuditEvent(stamp.id, caller.call, kind, stamp.at, "permit", kind, header, slots)
 
 
 def actor_slot(principal: Principal) -> bytes:
@@ -111,7 +116,7 @@ def _event(
     header: Mapping[str, Any],
     slots: Mapping[Slot, bytes],
 ) -> AuditEvent:
-    return AuditEvent(stamp.id, call.id, kind, stamp.at, effect.name, reason, header, slots)
+    return AuditEvent(stamp.id, call.id, kind, stamp.at, effect.name.lower(), reason, header, slots)
 
 
 def _about(call: Call) -> dict[str, Any]:
@@ -130,7 +135,11 @@ def _about(call: Call) -> dict[str, Any]:
 
 
 def _verdict(v: Verdict) -> dict[str, Any]:
-    said: dict[str, Any] = {"control": v.control, "effect": v.effect.name, "reason": v.reason}
+    said: dict[str, Any] = {
+        "control": v.control,
+        "effect": v.effect.name.lower(),
+        "reason": v.reason,
+    }
     if v.because:
         said["because"] = list(v.because)
     if v.findings:
@@ -141,9 +150,24 @@ def _verdict(v: Verdict) -> dict[str, Any]:
 def _fact(name: str, fact: Fact[Any]) -> Any:
     if not isinstance(fact, Known):
         return {"unknown": fact.why}
-    if name == APPROVALS.name:  # names people: the ids lead to the approvals' own record
-        return {"known": [a.id for a in fact.value]}
-    return {"known": msgspec.to_builtins(fact.value)}
+    return {"known": _IMPERSONAL.get(name, msgspec.to_builtins)(fact.value)}
+
+
+def _approval_ids(known: tuple[Approval, ...]) -> list[str]:
+    return [approval.id for approval in known]
+
+
+def _without_key(known: Reservation) -> dict[str, Any]:
+    said: dict[str, Any] = msgspec.to_builtins(known)
+    del said["key"]
+    return said
+
+
+_IMPERSONAL: Mapping[str, Callable[[Any], Any]] = {
+    APPROVALS.name: _approval_ids,
+    QUOTA.name: _without_key,
+}
+"""Facts whose values name people, without the names: a header is kept for good."""
 
 
 def _result(raw: bytes, cap: int) -> bytes:

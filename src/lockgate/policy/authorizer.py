@@ -10,7 +10,7 @@ import orjson
 
 from lockgate.model import Principal, Upstream
 from lockgate.policy.bundle import PolicyBundle
-from lockgate.policy.entities import Uid, action_uid, entities_of, principal_uid
+from lockgate.policy.entities import Uid, action_uid, as_policy_sees, entities_of, principal_uid
 from lockgate.policy.mapping import Request
 from lockgate.policy.recent import Recent
 from lockgate.policy.rule import may_fail
@@ -73,6 +73,7 @@ class Authorizer:
         action = action_uid(method)
         if action is None:
             return "denied"
+        schema = self.bundle.schema
         try:
             result = cedarpy.is_authorized_partial(
                 {
@@ -81,8 +82,8 @@ class Authorizer:
                     "resource": resource.text(),
                 },
                 self.bundle.policies,
-                self._entities_of(principal, upstream, resource),
-                self.bundle.schema,
+                entities_of(principal, upstream, resource, schema),
+                schema,
             )
         except (ValueError, orjson.JSONEncodeError):
             return "denied"
@@ -93,7 +94,7 @@ class Authorizer:
     def _entities_of(
         self, principal: Principal, upstream: Upstream, resource: Uid
     ) -> cedarpy.Entities:
-        key = (principal, upstream, resource)
+        key = (as_policy_sees(principal), upstream, resource)
         return self._entities.get(key, lambda: entities_of(*key, self.bundle.schema))
 
 

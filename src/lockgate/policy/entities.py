@@ -1,5 +1,6 @@
 """The entities of one call: who asks, about what, and the groups both are in."""
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import cedarpy
@@ -36,20 +37,22 @@ class Uid(msgspec.Struct, frozen=True):
         return {"type": self.type, "id": self.id}
 
     def text(self) -> str:
-        """``Tool::"clinic/x"`` as Cedar itself writes it.
+        """``Tool::"clinic/x"`` as Cedar itself writes it."""
+        return _printed(self.type, self.id)
 
-        Cedar reads an id in surface syntax only in its own normal form, which depends on its
-        Unicode tables, so Cedar is asked to print it rather than copied.
-        """
-        scope = {"op": "All"}
-        rule = {"effect": "permit", "principal": {"op": "==", "entity": self.json()},
-                "action": scope, "resource": scope, "conditions": []}  # fmt: skip
-        whole = {"staticPolicies": {"p": rule}, "templates": {}, "templateLinks": []}
-        printed = cedarpy.policies_from_json_str(orjson.dumps(whole).decode())
-        head, tail = "permit(principal == ", ", action, resource);"
-        if not (printed.startswith(head) and printed.endswith(tail)):
-            raise ValueError("Cedar prints policies in a form that is not known here")
-        return printed[len(head) : -len(tail)]
+
+@lru_cache(maxsize=4096)
+def _printed(kind: str, name: str) -> str:
+    # Cedar reads an id in surface syntax only in its own normal form, which depends on its Unicode
+    # tables, so Cedar is asked to print it.
+    rule = {"effect": "permit", "principal": {"op": "==", "entity": {"type": kind, "id": name}},
+            "action": {"op": "All"}, "resource": {"op": "All"}, "conditions": []}  # fmt: skip
+    whole = {"staticPolicies": {"p": rule}, "templates": {}, "templateLinks": []}
+    printed = cedarpy.policies_from_json_str(orjson.dumps(whole).decode())
+    head, tail = "permit(principal == ", ", action, resource);"
+    if not (printed.startswith(head) and printed.endswith(tail)):
+        raise ValueError("Cedar prints policies in a form that is not known here")
+    return printed[len(head) : -len(tail)]
 
 
 def action_uid(method: str) -> Uid | None:
@@ -58,6 +61,11 @@ def action_uid(method: str) -> Uid | None:
 
 def principal_uid(principal: Principal) -> Uid:
     return Uid(_PRINCIPAL_TYPES[principal.kind], principal.subject)
+
+
+def as_policy_sees(principal: Principal) -> Principal:
+    """Without what no policy can read: answers for two credentials of one person are the same."""
+    return msgspec.structs.replace(principal, credential="", on_behalf="")
 
 
 def item_uid(upstream: Upstream, kind: Kind, name: str) -> Uid | None:

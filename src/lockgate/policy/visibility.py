@@ -3,6 +3,7 @@
 from typing import Any
 
 from lockgate.model import (
+    Call,
     Catalogue,
     Effect,
     FactKey,
@@ -15,7 +16,7 @@ from lockgate.model import (
 )
 from lockgate.policy.authorizer import Authorizer, Outlook
 from lockgate.policy.bundle import PolicyBundle
-from lockgate.policy.entities import Kind, item_uid
+from lockgate.policy.entities import Kind, as_policy_sees, item_uid
 from lockgate.policy.recent import Recent
 
 _KEPT = 16_384
@@ -54,13 +55,13 @@ class Visibility:
     def check(self, subject: Catalogue, facts: Facts) -> Verdict:  # noqa: ARG002
         obligations: tuple[Obligation, ...] = ()
         if subject.call.principal.kind != "system":
-            made = (self._obligation(subject, item) for item in subject.items)
+            who = as_policy_sees(subject.call.principal)
+            made = (self._obligation(who, subject.call, item) for item in subject.items)
             obligations = tuple(o for o in made if o is not None)
         return Verdict(self.id, Effect.PERMIT, "policy.listed", obligations=obligations)
 
-    def _obligation(self, listed: Catalogue, item: Item) -> Obligation | None:
-        call = listed.call
-        key = (call.principal, call.upstream, call.method, item.name)
+    def _obligation(self, who: Principal, call: Call, item: Item) -> Obligation | None:
+        key = (who, call.upstream, call.method, item.name)
         match self._known.get(key, lambda: self._outlook(*key)):
             case "denied":
                 return Obligation("hide", item.pointer)

@@ -15,9 +15,13 @@ from lockgate.upstream.target import Bounds, HttpTarget, Registered, StdioTarget
 class Connector:
     """One pool of HTTP connections an upstream, one memory of eras, one tail of stderr lines."""
 
-    def __init__(self, build: Callable[[Bounds], Client] = build_client) -> None:
+    def __init__(
+        self,
+        build: Callable[[Bounds], Client] = build_client,
+        memory: EraMemory | None = None,
+    ) -> None:
         self._build = build
-        self._memory = EraMemory()
+        self._memory = memory or EraMemory()
         self._clients: dict[str, tuple[HttpTarget, Client]] = {}
         self._tails: dict[str, Tail] = {}
 

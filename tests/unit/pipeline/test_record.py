@@ -32,8 +32,8 @@ def test_an_intent_holds_what_decided_and_who_asked_in_slots() -> None:
         APPROVALS: Known((Approval("a1", "b", "owner", "dora the approver", 9),)),
     })  # fmt: skip
     decision = combine(call().digest, [FOUND], required=frozenset({"inspection.schema"}))
-    event = record.intent(STAMP, call(n="v"), decision, facts)
-    assert (event.kind, event.effect, event.reason) == ("call.intent", "DENY", "schema.invalid")
+    event = record.intent(STAMP, call(n="v"), decision, facts, "p1")
+    assert (event.kind, event.effect, event.reason) == ("call.intent", "deny", "schema.invalid")
     assert event.header["facts"] == {"clock.now": {"known": 7}, "approvals": {"known": ["a1"]}}
     assert event.header["verdicts"][0]["findings"][0]["pointer"] == "/arguments/n"
     assert orjson.loads(event.slots["actor"])["subject"] == "alice"
@@ -43,15 +43,15 @@ def test_an_intent_holds_what_decided_and_who_asked_in_slots() -> None:
 
 def test_an_unknown_fact_is_recorded_with_its_cause() -> None:
     decision = combine("d", [FOUND], required=frozenset({"inspection.schema"}))
-    event = record.intent(STAMP, call(), decision, Facts({NOW: Unknown("deadline")}))
+    event = record.intent(STAMP, call(), decision, Facts({NOW: Unknown("deadline")}), "p1")
     assert event.header["facts"] == {"clock.now": {"unknown": "deadline"}}
 
 
 def test_a_resource_uri_is_not_in_the_header() -> None:
     decision = combine("d", [FOUND], required=frozenset({"inspection.schema"}))
     read = list_call("resources/read")
-    assert record.intent(STAMP, read, decision, Facts({})).header["target"] == ""
-    assert record.intent(STAMP, call(), decision, Facts({})).header["target"] == "get_patient"
+    assert record.intent(STAMP, read, decision, Facts({}), "p1").header["target"] == ""
+    assert record.intent(STAMP, call(), decision, Facts({}), "p1").header["target"] == "get_patient"
 
 
 def test_a_large_result_is_kept_as_size_and_digest() -> None:

@@ -72,7 +72,7 @@ async def test_a_denied_call_is_recorded_and_not_forwarded() -> None:
     world = World(shipped_order(policy=""))
     assert reason(await go(world)) == "policy.no-rule"
     assert "send" not in world.steps
-    assert world.events("call.intent")[0].effect == "DENY"
+    assert world.events("call.intent")[0].effect == "deny"
 
 
 async def test_a_control_that_raises_has_denied() -> None:
@@ -185,7 +185,7 @@ async def test_only_the_shape_the_method_promises_gets_out(
         assert answer.said.raw == result
     else:
         assert reason(answer) == expected
-        assert world.events("call.outcome")[0].effect == "DENY"
+        assert world.events("call.outcome")[0].effect == "deny"
 
 
 async def test_a_list_shows_what_policy_would_permit_and_says_what_depends() -> None:
@@ -265,7 +265,7 @@ async def test_the_journal_header_holds_no_personal_data() -> None:
     for event in (*world.events("call.intent"), *world.events("call.outcome")):
         header = repr(event.header)
         assert "p-77-personal" not in header
-        assert "alice" not in header.replace("person:alice", "")
+        assert "alice" not in header
 
 
 def test_the_gate_is_a_value() -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import cedarpy
 import msgspec
 import orjson
@@ -8,6 +10,7 @@ from lockgate.policy.entities import (
     ACTIONS,
     Uid,
     action_uid,
+    as_policy_sees,
     entities_of,
     item_uid,
     principal_uid,
@@ -35,6 +38,20 @@ def test_the_kind_of_principal_is_its_type() -> None:
     assert principal_uid(ALICE) == Uid("Person", "alice")
     assert principal_uid(Principal("service", "ci")) == Uid("Service", "ci")
     assert principal_uid(SYSTEM) == Uid("System", "lockgate")
+
+
+def test_policy_sees_the_person_and_not_the_credential() -> None:
+    other = msgspec.structs.replace(ALICE, credential="k9", on_behalf="person:bob")
+    assert as_policy_sees(other) == as_policy_sees(ALICE)
+    changes: list[dict[str, Any]] = [
+        {"agent": "x"},
+        {"roles": frozenset()},
+        {"authn": frozenset()},
+        {"owner": "x"},
+    ]
+    for change in changes:
+        changed: Principal = msgspec.structs.replace(ALICE, **change)
+        assert as_policy_sees(changed) != as_policy_sees(ALICE)
 
 
 def of(method: str, target: str, params: bytes = b"{}") -> Uid | None:

@@ -1,17 +1,31 @@
-import sys
-from pathlib import Path
+"""The connector over everything real: small children, a small endpoint, others' servers."""
 
+import json
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
 from pyreqwest.client import Client
 
 from lockgate.model import Envelope, Upstream
+from lockgate.model.call import EraName
 from lockgate.upstream.connect import Connector
+from lockgate.upstream.link import Link
+from lockgate.upstream.opening import EraMemory
 from lockgate.upstream.pool import Pool
 from lockgate.upstream.send_http import build_client
 from lockgate.upstream.target import Bounds, HttpTarget, Registered, StdioTarget
 from support.upstream_endpoint import FakeEndpoint, serving
 
 CHILDREN = str(Path(__file__).parents[2] / "support" / "upstream_children.py")
+SDK = str(Path(__file__).parents[2] / "support" / "sdk_server.py")
 ENVELOPE = Envelope()
+PATIENT = Bounds(probe_seconds=30, connect_seconds=30)
+"""Servers on the SDK take a second to start, more on a busy machine."""
 
 
 async def test_a_program_and_its_stderr() -> None:
@@ -59,3 +73,60 @@ async def test_two_principals_share_no_session() -> None:
     lists = [r for r in endpoint.received if r.message.get("method") == "tools/list"]
     sessions = [one.header("mcp-session-id") for one in lists]
     assert sessions == ["session-1", "session-2", "session-1"]
+
+
+async def call(link: Link, name: str, arguments: object, heard: list[Any]) -> Any:
+    params = json.dumps({"name": name, "arguments": arguments}).encode()
+    reply = await link.request(
+        "tools/call",
+        params,
+        progress=lambda _, raw: heard.append(json.loads(raw)),
+        envelope=ENVELOPE,
+    )
+    assert not reply.is_error, reply.raw
+    return json.loads(reply.raw)
+
+
+@pytest.mark.e2e
+async def test_mcp_server_time() -> None:
+    program = str(Path(sysconfig.get_path("scripts")) / "mcp-server-time")
+    target = StdioTarget((program, "--local-timezone", "UTC"))
+    link = await Connector()(Registered(Upstream("time"), target, PATIENT))
+    listed = json.loads((await link.request("tools/list", b"{}", envelope=ENVELOPE)).raw)
+    assert {"get_current_time", "convert_time"} <= {tool["name"] for tool in listed["tools"]}
+    said = await call(link, "get_current_time", {"timezone": "UTC"}, [])
+    assert "UTC" in said["content"][0]["text"]
+    await link.close()
+
+
+@pytest.fixture(scope="module")
+def sdk_url() -> Iterator[str]:
+    with subprocess.Popen(
+        [sys.executable, SDK, "http"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
+        process.kill()
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("era", ["modern", "legacy"])
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+async def test_an_sdk_server(transport: str, era: EraName, sdk_url: str) -> None:
+    stdio = StdioTarget((sys.executable, SDK, "stdio"))
+    target = stdio if transport == "stdio" else HttpTarget(sdk_url)
+    one, memory = Registered(Upstream("sdk"), target, PATIENT), EraMemory()
+    if era == "legacy":
+        memory.learn(one, "legacy")
+    connector = Connector(memory=memory)
+    link = await connector(one)
+    assert link.peer.era == era
+    heard: list[Any] = []
+    said = await call(link, "count", {"to": 3}, heard)
+    assert said["structuredContent"] == {"result": 3}
+    assert [one["progress"] for one in heard] == [1, 2, 3]
+    await link.close()
+    await connector.close()

@@ -128,9 +128,9 @@ async def test_broken_connections(client: Client) -> None:
     cut = http(JSON, RESULT).replace(b"length: ", b"length: 9")
     assert await reason(client, cut) == "upstream.crashed"
     assert await reason(client, http(STREAM, b": nothing\n\n")) == "upstream.crashed"
+    assert await reason(client, b"SSH-2.0-x\r\n\r\n") == "upstream.crashed"
     # Until the answer begins, pyreqwest does not tell a lost connection from none.
     assert await reason(client, b"") == "upstream.unreachable"
-    assert await reason(client, b"SSH-2.0-x\r\n\r\n") == "upstream.unreachable"
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/", "http://127.0.0.1:1/"])

@@ -3,11 +3,8 @@
 import asyncio
 import json
 import socket
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -308,35 +305,3 @@ async def test_close_fails_what_is_in_flight(client: Client) -> None:
         assert (await waiting).reason == "upstream.crashed"
         assert link.broken
         assert (await refused(link, "echo")).reason == "upstream.crashed"
-
-
-@pytest.fixture(scope="module")
-def sdk_url() -> Iterator[str]:
-    program = str(Path(__file__).parents[2] / "support" / "sdk_server.py")
-    with subprocess.Popen(
-        [sys.executable, program, "http"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        assert process.stdout
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
-        process.kill()
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize("era", ["modern", "legacy"])
-async def test_an_sdk_server(client: Client, sdk_url: str, era: Any) -> None:
-    target = HttpTarget(sdk_url)
-    one, memory = Registered(Upstream("sdk"), target, BOUNDS), EraMemory()
-    if era == "legacy":
-        memory.learn(one, "legacy")
-    link = await open_http(one, target, client, memory)
-    assert link.peer.era == era
-    heard: list[Any] = []
-    said = await call(
-        link, "count", {"to": 3}, progress=lambda _, raw: heard.append(json.loads(raw))
-    )
-    assert said["structuredContent"] == {"result": 3}
-    assert [one["progress"] for one in heard] == [1, 2, 3]
-    await link.close()

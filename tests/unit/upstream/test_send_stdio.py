@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import sysconfig
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -245,33 +244,3 @@ def test_the_same_on_uvloop() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(all_of_it())
-
-
-@pytest.mark.e2e
-async def test_mcp_server_time(open_: Open) -> None:
-    program = str(Path(sysconfig.get_path("scripts")) / "mcp-server-time")
-    bounds = Bounds(probe_seconds=30, connect_seconds=30)
-    link = await open_(command("time", (program, "--local-timezone", "UTC"), bounds))
-    listed = json.loads((await link.request("tools/list", b"{}", envelope=ENVELOPE)).raw)
-    assert {"get_current_time", "convert_time"} <= {tool["name"] for tool in listed["tools"]}
-    said = await call(link, "get_current_time", {"timezone": "UTC"})
-    assert "UTC" in said["content"][0]["text"]
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize("era", ["modern", "legacy"])
-async def test_an_sdk_server(open_: Open, era: Any) -> None:
-    program = str(Path(__file__).parents[2] / "support" / "sdk_server.py")
-    memory = EraMemory()
-    bounds = Bounds(probe_seconds=30, connect_seconds=30)
-    one = command("sdk", (sys.executable, program, "stdio"), bounds)
-    if era == "legacy":
-        memory.learn(one, "legacy")
-    link = await open_(one, memory)
-    assert link.peer.era == era
-    heard: list[Any] = []
-    said = await call(
-        link, "count", {"to": 3}, progress=lambda _, raw: heard.append(json.loads(raw))
-    )
-    assert said["structuredContent"] == {"result": 3}
-    assert [one["progress"] for one in heard] == [1, 2, 3]

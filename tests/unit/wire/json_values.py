@@ -21,6 +21,11 @@ VALUES = st.recursive(
     max_leaves=15,
 )
 OBJECTS = st.dictionaries(TEXT, VALUES, max_size=5)
+PROTOCOL = frozenset({
+    "resultType", "ttlMs", "cacheScope", "_meta", "tools", "content", "contents", "messages",
+})  # fmt: skip
+"""Members with a meaning. Hypothesis finds them in our source and tries them."""
+VENDOR = OBJECTS.map(lambda o: {k: v for k, v in o.items() if k not in PROTOCOL})
 IDS = TEXT | st.integers(-(10**30), 10**30)
 
 

@@ -7,7 +7,7 @@ from lockgate.wire import edit, era_2025_11
 from lockgate.wire.headers import Headers
 from lockgate.wire.jsonrpc import Message
 from lockgate.wire.refusal import WireRefusal
-from unit.wire.json_values import OBJECTS, written
+from unit.wire.json_values import VENDOR, written
 
 SESSION = Session("s", "person:ann", "/mcp", "2025-06-18", "ide/3", b'{"roots":{}}', 0)
 LIST = Message("request", 1, "tools/list")
@@ -124,7 +124,7 @@ def test_only_object_output_schemas_stay() -> None:
     )
 
 
-@given(written(OBJECTS))
+@given(written(VENDOR))
 def test_what_is_not_modern_keeps_its_bytes(raw: bytes) -> None:
     assert era_2025_11.finish_result("prompts/get", raw) == raw
     assert edit.members(era_2025_11.finish_result("tools/list", raw)) == edit.members(raw)

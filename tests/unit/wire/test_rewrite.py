@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 
 from lockgate.wire import rewrite
-from unit.wire.json_values import OBJECTS, written
+from unit.wire.json_values import VENDOR, written
 
 
 def rename(name: str) -> str:
@@ -99,7 +99,7 @@ def test_requests_get_the_inner_name(method: str, params: bytes, inner: bytes) -
     assert rewrite.rewrite_params(method, params, "in") == inner
 
 
-@given(written(OBJECTS))
+@given(written(VENDOR))
 def test_results_of_any_shape_keep_their_bytes(raw: bytes) -> None:
     for method in ("tools/list", "tools/call", "prompts/get", "resources/read"):
         assert rewrite.rewrite_result(method, raw, "up", rename) == raw
