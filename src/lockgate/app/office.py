@@ -23,6 +23,7 @@ from lockgate.model.problem import Problem
 from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import MappingInvalid
 from lockgate.policy.source import PolicyInvalid
+from lockgate.store.approvals import SqliteApprovals
 
 DATABASE = "lockgate.db"
 
@@ -89,7 +90,8 @@ class LocalOffice:
     def open(self) -> Iterator[Records]:
         stores = open_stores(Path(self._settings().data_dir))
         try:
-            yield Records(stores.keys, stores.events, stores.secrets.pepper())
+            approvals = SqliteApprovals(stores.engine, now_ms)
+            yield Records(stores.keys, stores.events, approvals, stores.secrets.pepper())
         finally:
             stores.engine.dispose()
 

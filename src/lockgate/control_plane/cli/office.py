@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from lockgate.audit.ports import EventStore
+from lockgate.control_plane.services.approvals import ApprovalStore
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.keys import KeyStore
 from lockgate.model.problem import Problem
@@ -19,6 +20,7 @@ class Records(msgspec.Struct, frozen=True):
 
     keys: KeyStore
     events: EventStore
+    approvals: ApprovalStore
     pepper: bytes
     """What key hashes are keyed with."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from lockgate.control_plane.cli.approvals import approvals
 from lockgate.control_plane.cli.audit import audit
 from lockgate.control_plane.cli.config import config
 from lockgate.control_plane.cli.connecting import connect
@@ -25,6 +26,15 @@ OfficeFactory = Callable[[Path], Office]
 """Makes the office for one configuration file. Cheap: it is made for every command."""
 
 _DEFAULT = "lockgate.yaml"
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "init": init,
+    "import": import_file,
+    "connect": connect,
+    "doctor": doctor,
+}
+GROUPS = {"keys": keys, "approvals": approvals, "audit": audit, "config": config}
 
 
 class Program(TyperGroup):
@@ -76,13 +86,10 @@ def build(office_factory: OfficeFactory) -> typer.Typer:
         """
         ctx.obj = office_factory(config_file or Path(os.environ.get("LOCKGATE_CONFIG") or _DEFAULT))
 
-    program.command("init")(init)
-    program.command("import")(import_file)
-    program.command("connect")(connect)
-    program.command("doctor")(doctor)
-    program.add_typer(keys, name="keys")
-    program.add_typer(audit, name="audit")
-    program.add_typer(config, name="config")
+    for name, command in COMMANDS.items():
+        program.command(name)(command)
+    for name, group in GROUPS.items():
+        program.add_typer(group, name=name)
     return program
 
 

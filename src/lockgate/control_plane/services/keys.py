@@ -126,7 +126,7 @@ class Keys:
             call="",
             kind="admin.changed",
             at=now,
-            effect="PERMIT",
+            effect="permit",
             reason="admin.changed",
             header={"action": action, "target": record.id, **about},
             slots={
