@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from checks.tree import Module, Problem, Tree, dotted, owners
+from checks.tree import Problem, Tree, dotted
 
 LOADS_BY_NAME = "src/lockgate/app/wiring.py"
 """The one file with an adapter table."""
@@ -20,10 +20,9 @@ def find_broad_excepts(tree: Tree) -> Iterator[Problem]:
     allowed: dict[str, str] = tree.exceptions.get("excepts", {})
     seen = set()
     for module in tree.modules:
-        inside = owners(module)
-        for node in ast.walk(module.syntax):
+        for node in module.nodes:
             if isinstance(node, ast.ExceptHandler | ast.Call) and _is_broad(node):
-                place = f"{module.path}::{inside.get(node, '')}"
+                place = f"{module.path}::{module.owners.get(node, '')}"
                 seen.add(place)
                 if place not in allowed.values():
                     yield Problem(module.at(node), f"catches everything, in {place}")
@@ -56,10 +55,10 @@ def find_late_imports(tree: Tree) -> Iterator[Problem]:
     for module in tree.modules:
         if module.path in excepted or module.path == LOADS_BY_NAME:
             continue
-        for node in owners(module):
+        for node in module.owners:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 yield Problem(module.at(node), "imports inside a function")
-        for call in _calls(module):
+        for call in module.calls:
             if dotted(call.func) in {"importlib.import_module", "import_module", "__import__"}:
                 yield Problem(module.at(call), "loads a module by name")
 
@@ -67,10 +66,10 @@ def find_late_imports(tree: Tree) -> Iterator[Problem]:
 def find_mocks(tree: Tree) -> Iterator[Problem]:
     """Real parts or small fakes. ``monkeypatch.setenv`` is no mock."""
     for module in tree.modules:
-        for node in ast.walk(module.syntax):
+        for node in module.nodes:
             if isinstance(node, ast.Import | ast.ImportFrom) and _imports_mock(node):
                 yield Problem(module.at(node), "imports a mocking library")
-        for call in _calls(module):
+        for call in module.calls:
             if dotted(call.func) in {"monkeypatch.setattr", "monkeypatch.setitem"}:
                 yield Problem(module.at(call), "replaces a part of the program")
 
@@ -85,7 +84,7 @@ def _imports_mock(node: ast.Import | ast.ImportFrom) -> bool:
 def find_sleeps(tree: Tree) -> Iterator[Problem]:
     """Tests wait for what they wait for. ``asyncio.sleep(0)`` only lets others run."""
     for module in tree.under("tests/"):
-        for call in _calls(module):
+        for call in module.calls:
             name = dotted(call.func)
             if name.split(".")[-1] == "sleep" and not (name != "time.sleep" and _is_zero(call)):
                 yield Problem(module.at(call), "sleeps: wait for an event, with a deadline")
@@ -98,12 +97,8 @@ def _is_zero(call: ast.Call) -> bool:
 def find_clock_reads(tree: Tree) -> Iterator[Problem]:
     """Time is one fact a call, or comes through a port."""
     for module in tree.under("src/"):
-        for node in ast.walk(module.syntax):
+        for node in module.nodes:
             if not isinstance(node, ast.Attribute) or node.attr not in _CLOCK:
                 continue
             if dotted(node.value).split(".")[-1] in {"datetime", "date"}:
                 yield Problem(module.at(node), f"reads the clock with {dotted(node)}")
-
-
-def _calls(module: Module) -> Iterator[ast.Call]:
-    return (n for n in ast.walk(module.syntax) if isinstance(n, ast.Call))

@@ -22,7 +22,7 @@ def find(tree: Tree) -> Iterator[Problem]:
     for module in tree.under("src/"):
         if module.path == CATALOGUE:
             continue
-        said |= {_string(n) for n in ast.walk(module.syntax)}
+        said |= {_string(n) for n in module.nodes}
         for node, code in _reasons(module):
             if code not in codes:
                 yield Problem(module.at(node), f"gives the reason {code!r}, which is not listed")
@@ -37,9 +37,7 @@ def listed(tree: Tree) -> Set[str]:
 
 def _reasons(module: Module) -> Iterator[tuple[ast.expr, str]]:
     """Literals that are given as a reason: ``reason="a.b"`` and arguments of refusals."""
-    for node in ast.walk(module.syntax):
-        if not isinstance(node, ast.Call):
-            continue
+    for node in module.calls:
         name = dotted(node.func).split(".")[-1]
         given = [k.value for k in node.keywords if k.arg == "reason"]
         if _SAYS_WHY.search(name):

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from checks.tree import Problem, Tree, functions
+from checks.tree import Problem, Tree
 
 MANIFEST = "docs/requirements.toml"
 CLAIMED = ("tests/attacks/", "tests/e2e/", "tests/faults/", "tests/scenarios/")
@@ -77,7 +77,7 @@ class _Index:
             return set(re.findall(r"^([a-z][a-z-]*):", text, re.MULTILINE))
         if path not in self._modules:
             return set()
-        names = {name for name, _ in functions(self._modules[path])}
+        names = {name for name, _ in self._modules[path].functions}
         return names | {name.rpartition(".")[0] for name in names if "." in name}
 
 

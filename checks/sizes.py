@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from checks.tree import Function, Module, Problem, Tree, functions
+from checks.tree import Function, Module, Problem, Tree
 
 FILE, FILE_WALL = 300, 500
 FUNCTION, FUNCTION_WALL = 40, 60
@@ -32,7 +32,7 @@ def _measure(tree: Tree) -> Iterator[tuple[str, int, int, int]]:
         ours = module.path.startswith(_OURS)
         yield module.path, module.text.count("\n"), _file_bound(module), FILE_WALL
         bound = FUNCTION if ours else FUNCTION_WALL
-        for name, function in functions(module):
+        for name, function in module.functions:
             yield f"{module.path}::{name}", _lines(function), bound, FUNCTION_WALL
 
 

@@ -4,6 +4,7 @@ import ast
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,8 +26,12 @@ class Problem(NamedTuple):
         return f"{self.where}: {self.what}"
 
 
-class Module(NamedTuple):
-    """A parsed Python file."""
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Module:
+    """A parsed Python file. What the checks ask of it is worked out once."""
 
     path: str
     """Relative to the project, with slashes."""
@@ -35,6 +40,27 @@ class Module(NamedTuple):
 
     def at(self, node: ast.stmt | ast.expr | ast.ExceptHandler) -> str:
         return f"{self.path}:{node.lineno}"
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        return tuple(ast.walk(self.syntax))
+
+    @cached_property
+    def calls(self) -> tuple[ast.Call, ...]:
+        return tuple(n for n in self.nodes if isinstance(n, ast.Call))
+
+    @cached_property
+    def functions(self) -> tuple[tuple[str, Function], ...]:
+        """Every function with its dotted name inside the module (``Class.method``)."""
+        return tuple(_functions(self.syntax, ""))
+
+    @cached_property
+    def owners(self) -> Mapping[ast.AST, str]:
+        """For every node inside a function, the dotted name of the innermost one."""
+        found: dict[ast.AST, str] = {}
+        for name, function in self.functions:
+            found.update(dict.fromkeys(ast.walk(function), name))
+        return found
 
 
 class Tree:
@@ -73,14 +99,6 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(here, name) for name in sorted(names))
 
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-def functions(module: Module) -> Iterator[tuple[str, Function]]:
-    """Every function with its dotted name inside the module (``Class.method``)."""
-    yield from _functions(module.syntax, "")
-
-
 def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, Function):
@@ -88,16 +106,8 @@ def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:
             yield from _functions(child, f"{prefix}{child.name}.")
         elif isinstance(child, ast.ClassDef):
             yield from _functions(child, f"{prefix}{child.name}.")
-        else:
+        elif not isinstance(child, ast.expr):  # no expression holds a ``def``
             yield from _functions(child, prefix)
-
-
-def owners(module: Module) -> Mapping[ast.AST, str]:
-    """For every node inside a function, the dotted name of the innermost one."""
-    found: dict[ast.AST, str] = {}
-    for name, function in functions(module):
-        found.update(dict.fromkeys(ast.walk(function), name))
-    return found
 
 
 def dotted(node: ast.expr) -> str:

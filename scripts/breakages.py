@@ -90,20 +90,18 @@ class Copy:
             self._whole[breakage.noticer] = self._complaint(breakage.noticer)
         if said := self._whole[breakage.noticer]:
             raise Misfit(f"complains of the unbroken copy: {said}")
-        path.write_text(worse)
+        _replace(path, worse)
         try:
             return self._complaint(breakage.noticer)
         finally:
-            path.write_text(text)
+            _replace(path, text)
 
     def _complaint(self, command: tuple[str, ...]) -> str:
         there = self._there
-        # No bytecode: a file that is changed twice in a second would be taken for the same.
-        settings = {"PYTHONPATH": f"{there}/src", "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
             command,
             cwd=there,
-            env={**os.environ, **settings},
+            env={**os.environ, "PYTHONPATH": f"{there}/src"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -111,6 +109,12 @@ class Copy:
             check=False,
         )
         return _quoted(command, done.stdout) if done.returncode else ""
+
+
+def _replace(path: Path, text: str) -> None:
+    path.write_text(text)
+    # A file that changes twice within a second would be taken for the one that was compiled.
+    shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
 
 
 def _quoted(command: tuple[str, ...], output: str) -> str:

@@ -97,7 +97,7 @@ class McpClient:
         """``initialize``: the session's id."""
         params = {"protocolVersion": LEGACY, "capabilities": {},
                   "clientInfo": {"name": "test", "version": "1"}}  # fmt: skip
-        said = await self.legacy("initialize", params)
+        said = await self.legacy("initialize", params, session="")
         assert said.status == 200, said.text
         self.session = said.headers["mcp-session-id"]
         return self.session

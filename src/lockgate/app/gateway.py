@@ -1,5 +1,6 @@
 """Messages in, answers out: what happens to one message, apart from its socket."""
 
+import logging
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,6 +11,7 @@ from lockgate import __version__
 from lockgate.app.inflight import InFlight, Ticket
 from lockgate.app.stamps import stamp
 from lockgate.model import JournalDown, Json, Notice, Release, Reply, Session, StoreDown
+from lockgate.model.call import EraName
 from lockgate.pipeline import record
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.merge import listed
@@ -28,6 +30,8 @@ from lockgate.wire.request import Request, cancelled_id, read
 from lockgate.wire.rewrite import rewrite_error
 from lockgate.wire.strict_json import Limits
 from lockgate.wire.versions import negotiate
+
+log = logging.getLogger("lockgate.gateway")
 
 Put = Callable[[bytes], None]
 """Takes one encoded notification for the client."""
@@ -80,7 +84,8 @@ class Gateway:
 
     async def handle(self, incoming: Incoming, put: Put) -> Answer:
         """Answer one message. Raises nothing for whatever a client can send."""
-        state, caller, request = self.state, incoming.caller, None
+        state, caller = self.state, incoming.caller
+        message, session, request = None, None, None
         try:
             incoming = _placed(incoming, state)
             message = jsonrpc.parse(incoming.raw, state.limits)
@@ -90,17 +95,25 @@ class Gateway:
             return await self._dispatch(request, session, incoming, state, put)
         except WireRefusal as refused:
             self.note(caller, request.method if request else "", refused.reason, incoming.raw)
-            return _turned_away(refused, request, caller)
+            if message is not None and message.kind == "request":
+                refused.id = message.id
+            return _turned_away(refused, request, caller, in_session=session is not None)
         except (JournalDown, StoreDown) as down:
-            reason = "journal.unavailable" if isinstance(down, JournalDown) else "session.unknown"
+            log.error("call %s failed: %s", caller.call, down)
+            reason = "journal.unavailable" if isinstance(down, JournalDown) else "pipeline.failed"
             return _answered(request, Refused(reason, caller.call))
 
     def resume(self, headers: Headers, caller: Caller) -> Session | None:
-        """The session named in the headers. Raises ``WireRefusal`` and ``StoreDown``."""
+        """The session named in the headers. Raises ``WireRefusal``, also where nobody can say
+        whether it was ended."""
         token = headers.one(SESSION)
         if token is None:
             return None
-        return self._sessions.resume(token, caller.principal, caller.endpoint.path, stamp().at)
+        path = caller.endpoint.path
+        try:
+            return self._sessions.resume(token, caller.principal, path, stamp().at)
+        except StoreDown as down:
+            raise WireRefusal("session.unknown") from down
 
     async def end_session(self, headers: Headers, caller: Caller) -> Answer:
         """DELETE of a session (MCP 2025-11-25, Session Management)."""
@@ -255,14 +268,18 @@ def _answered(request: Request | None, refused: Refused) -> Answer:
     return Answer(status, body)
 
 
-def _turned_away(refused: WireRefusal, request: Request | None, caller: Caller) -> Answer:
+def _turned_away(
+    refused: WireRefusal, request: Request | None, caller: Caller, *, in_session: bool = False
+) -> Answer:
+    era: EraName = request.era if request else "legacy" if in_session else "modern"
     status, body = refusal(
         refused.reason,
-        id=request.id if request else refused.id,
+        id=refused.id,
         method=request.method if request else "",
         call_id=caller.call,
         detail=refused.detail,
         data=refused.data,
-        era=request.era if request else "modern",
+        era=era,
     )
-    return Answer(status, body)
+    # Where no request is answered, the status alone says that it was not accepted.
+    return Answer(400 if status == 200 and refused.id is None else status, body)

@@ -99,13 +99,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._parting is not None or self.transport.is_closing():
             return
         self.refused(reason, self.client[0] if self.client else "")
-        if self.cycle is None or self.cycle.response_complete:
-            # Hear the client out for a while, or it would be reset before it reads why.
-            self.transport.write(_answer(reason))
-            self.transport.write_eof()
-            self._parting = self.loop.call_later(LINGER_SECONDS, self.transport.close)
-        else:
-            self.transport.close()
+        if self.cycle is not None and not self.cycle.response_complete:
+            begun = self.cycle.response_started
+            self.cycle.disconnected = True  # whatever it still has to say, nobody hears it
+            self.cycle.message_event.set()
+            if begun:
+                self.transport.close()
+                return
+        # Hear the client out for a while, or it would be reset before it reads why.
+        self.transport.write(_answer(reason))
+        self.transport.write_eof()
+        self._parting = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 
 def _answer(reason: str) -> bytes:

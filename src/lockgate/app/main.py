@@ -1,10 +1,15 @@
 """The ``lockgate`` command. ``stdio`` is told apart before anything is imported: a client waits for
-its shim, and the rest of the program takes a second to load."""
+its shim, and the rest of the program takes a second to load. So is ``demo``, which needs an extra
+that nothing else may load."""
 
 import sys
 
-if sys.argv[1:2] == ["stdio"] and not {"-h", "--help"} & set(sys.argv):
+_command = "" if {"-h", "--help"} & set(sys.argv) else "".join(sys.argv[1:2])
+
+if _command == "stdio":
     from lockgate.app.ingress_stdio import run as _run
+elif _command == "demo":
+    from lockgate.app.demo.cli import run as _run
 else:
     from lockgate.app.program import run as _run
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lockgate.app.demo.command import Play, command, play_elsewhere
 from lockgate.app.ingress_stdio import USAGE
 from lockgate.app.office import LocalOffice
 from lockgate.app.server import serve
@@ -21,7 +22,9 @@ from lockgate.policy.source import PolicyInvalid
 program = build(LocalOffice)
 
 
-def run() -> int:
+def run(play: Play = play_elsewhere) -> int:
+    """``play``: what ``lockgate demo`` does. Its own program is loaded only for it."""
+    program.command("demo")(command(play))
     program()
     return 0
 

@@ -128,9 +128,13 @@ def listen(host: str, port: int) -> socket.socket:
     """Raises ``OSError`` where the address is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host.strip("[]"), port))
-    listener.listen(_BACKLOG)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host.strip("[]"), port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 
@@ -151,6 +155,7 @@ def server_config(
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="error",  # a warning for each malformed request would be the client's to flood
         access_log=False,
         server_header=False,
         proxy_headers=False,

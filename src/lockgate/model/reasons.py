@@ -173,7 +173,6 @@ REASONS = _catalogue(
     _R("upstream.unavailable", "The upstream is not configured here any more.",
        "List the tools again."),
     _R("upstream.error", "The upstream answered with an error."),
-    _R("upstream.answered", "The upstream answered."),
     _R("call.cancelled", "The client cancelled the call."),
     # Results: step 12.
     _R("reply.shape", "The upstream's answer does not have the shape its method requires.",

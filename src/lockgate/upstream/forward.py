@@ -1,5 +1,6 @@
 """Step 11: forward what is permitted, and nothing else."""
 
+import asyncio
 from collections.abc import Callable
 
 from lockgate.model import Call, Notice, Permit, Reply, SendFailed
@@ -9,6 +10,9 @@ from lockgate.upstream.listing import read_list, without
 from lockgate.upstream.pool import Pool
 from lockgate.upstream.target import Registered
 from lockgate.wire.methods import METHODS
+
+MARGIN_SECONDS = 0.1
+"""On a link that is open, its own deadline comes first and tells the upstream."""
 
 
 class Forwarder:
@@ -24,17 +28,31 @@ class Forwarder:
         self._tools = tools
 
     async def send(self, permit: Permit, notify: Callable[[Notice], None]) -> Reply:
-        """Forward once. Raises ``SendFailed``; cancelling it cancels the call upstream."""
+        """Forward once. Raises ``SendFailed``; cancelling it cancels the call upstream.
+
+        The deadline holds for connecting and calling together. A link that is late goes on
+        opening, for the next call.
+        """
         call = permit.call
         registered = self._registry.get(call.upstream.name)
         if registered is None or registered.upstream != call.upstream:
             raise SendFailed("upstream.unavailable", call.upstream.name)
+        seconds = _deadline(call, registered)
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self._send(call, registered, notify)
+        except TimeoutError:
+            detail = f"{call.method}: {seconds:g} s, connecting included"
+            raise SendFailed("upstream.timeout", detail) from None
+        return Reply(call, answer.raw, answer.is_error)
+
+    async def _send(
+        self, call: Call, registered: Registered, notify: Callable[[Notice], None]
+    ) -> LinkReply:
         async with self._pool.lease(registered, call.principal.holder) as link:
             if METHODS[call.method].kind == "list":
-                answer = await self._list(call, registered, link)
-            else:
-                answer = await _ask(call, link, notify)
-        return Reply(call, answer.raw, answer.is_error)
+                return await self._list(call, registered, link)
+            return await _ask(call, link, notify)
 
     async def _list(self, call: Call, registered: Registered, link: Link) -> LinkReply:
         answer = await read_list(link, call.method, call.envelope, registered.bounds)
@@ -44,6 +62,13 @@ class Forwarder:
         if self._tools is not None:
             self._tools.put(call.upstream, call.principal.holder, tools_in(call.upstream, usable))
         return LinkReply(usable)
+
+
+def _deadline(call: Call, registered: Registered) -> float:
+    bounds = registered.bounds
+    if METHODS[call.method].kind == "list":
+        return min(bounds.list_seconds, bounds.call_seconds)
+    return bounds.call_seconds + MARGIN_SECONDS
 
 
 async def _ask(call: Call, link: Link, notify: Callable[[Notice], None]) -> LinkReply:

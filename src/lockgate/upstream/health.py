@@ -61,8 +61,18 @@ class Health:
 
     def failed(self, reason: str, mark: int) -> None:
         """An attempt begun at ``mark`` failed with catalogue code ``reason``. Not all count."""
-        if reason not in COUNTS or mark != self.mark:
-            return
+        if reason in COUNTS and mark == self.mark:
+            self._count(reason)
+
+    def failed_to_open(self, reason: str, mark: int, took: float) -> None:
+        """Nothing was asked of it yet, so being slow counts too; and it rests at least as long as
+        everybody waited for it: ``took`` seconds."""
+        if (reason in COUNTS or reason == "upstream.timeout") and mark == self.mark:
+            self._count(reason)
+            if self._failures > self._pace.free or reason == "upstream.timeout":
+                self._until = max(self._until, self._clock() + min(took, self._pace.cap))
+
+    def _count(self, reason: str) -> None:
         self.mark += 1
         now, pace = self._clock(), self._pace
         if self._working_since is not None and now - self._working_since >= pace.stable:

@@ -152,10 +152,17 @@ class Pool:
         self._record(key).check()
         self._make_room(registered)
         opening = asyncio.create_task(self._connect(registered))
-        opening.add_done_callback(_notice)
-        entry = self._entries[key] = Entry(registered, opening, self._clock())
+        mark, began = self._record(key).mark, self._clock()
+        opening.add_done_callback(lambda done: self._note(key, mark, began, done))
+        entry = self._entries[key] = Entry(registered, opening, began)
         self._sweeping = self._sweeping or asyncio.create_task(self._keep_sweeping())
         return entry
+
+    def _note(self, key: Key, mark: int, began: float, opening: "asyncio.Task[Link]") -> None:
+        """A failure to open counts, also when whoever waited for it has left."""
+        failure = None if opening.cancelled() else opening.exception()
+        if isinstance(failure, SendFailed):
+            self._record(key).failed_to_open(failure.reason, mark, self._clock() - began)
 
     def _record(self, key: Key) -> Health:
         health = self._health.pop(key, None) or Health(self._clock, self._pace)
@@ -213,9 +220,3 @@ async def _end(entry: Entry) -> None:
     await asyncio.wait({entry.opening})
     if entry.link:
         await entry.link.close()
-
-
-def _notice(opening: "asyncio.Task[Link]") -> None:
-    """A failure to open is told to whoever waits; if all of them left, nobody need hear it."""
-    if not opening.cancelled():
-        opening.exception()

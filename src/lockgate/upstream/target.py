@@ -32,6 +32,9 @@ class Bounds(msgspec.Struct, frozen=True):
 
     call_seconds: float = 60.0
     """From the first byte sent to the last byte of the answer, whatever progress is reported."""
+    list_seconds: float = 20.0
+    """From the wish for a list to its last page, where that is less than ``call_seconds``: who
+    lists several upstreams waits for the slowest."""
     connect_seconds: float = 30.0
     """To start and agree on a version; a program's first start may have to install it."""
     probe_seconds: float = 5.0

@@ -13,7 +13,7 @@ SLASH = "/"
     ("line", "fits"),
     [
         (f"cd {SLASH}work{SLASH}main", False),
-        (f"path = '{SLASH}home{SLASH}ann{SLASH}x'", False),
+        (f"path = '{SLASH}root{SLASH}x'", False),
         ("index = https://pypi" + ".org/simple", False),
         ('"resolved": "https://registry' + '.npmjs.org/x"', False),
         (f"src/work{SLASH}a.py and https://example.com/work{SLASH}", True),

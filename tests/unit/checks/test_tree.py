@@ -1,7 +1,7 @@
 import ast
 from pathlib import Path
 
-from checks.tree import Module, dotted, functions, owners
+from checks.tree import Module, dotted
 from support.small_tree import plant
 
 
@@ -27,11 +27,11 @@ def test_files_are_those_of_the_project_only(tmp_path: Path) -> None:
 
 def test_functions_carry_their_dotted_names() -> None:
     text = "class A:\n def f(self):\n  def g(): ...\nif 1:\n async def h(): ...\n"
-    assert [name for name, _ in functions(module(text))] == ["A.f", "A.f.g", "h"]
+    assert [name for name, _ in module(text).functions] == ["A.f", "A.f.g", "h"]
 
 
 def test_a_node_belongs_to_the_innermost_function() -> None:
-    found = owners(module("def f():\n def g():\n  x = 1\n"))
+    found = module("def f():\n def g():\n  x = 1\n").owners
     assigned = next(n for n in found if isinstance(n, ast.Assign))
     assert found[assigned] == "f.g"
 

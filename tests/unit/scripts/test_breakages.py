@@ -6,11 +6,17 @@ from scripts.breakages import Breakage, Copy, Misfit, broken, read
 from support.small_tree import plant
 
 FILES = {
-    "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "-q -p no:asyncio"\n',
+    "pyproject.toml": "",
     "src/gate.py": "def may_pass():\n    return False\n",
     "tests/test_gate.py": "import gate\ndef test_shut():\n    assert not gate.may_pass()\n",
 }
 OPENED = Breakage("open", "src/gate.py", "False", "True", ("tests/test_gate.py",))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pytest that is run on the small copies needs none of ours' plugins."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
 def test_a_breakage_must_fit_exactly_once() -> None:
@@ -35,7 +41,7 @@ def test_what_no_test_notices(tmp_path: Path) -> None:
 
 def test_a_copy_that_cannot_even_start_proves_nothing(tmp_path: Path) -> None:
     plant(tmp_path, FILES)
-    with pytest.raises(Misfit, match="SyntaxError"):
+    with pytest.raises(Misfit, match="cannot be tried"):
         Copy(tmp_path).noticed(OPENED._replace(find="False", replace="(False"))
 
 

@@ -37,6 +37,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
 from lockgate.app.demo import clinic_data
 from lockgate.app.demo.clinic_data import Ward
+from lockgate.app.demo.clinic_log import AccessLog
 from lockgate.app.demo.clinic_records import (
     Billing,
     ClinicRecords,
@@ -145,7 +146,9 @@ class ClinicTools(NamedTuple):
         return WardExport(ward=ward, rows=total, patients=patients, notes=notes)
 
 
-def build(records: ClinicRecords, row_delay: float = 0.0) -> MCPServer[Any]:
+def build(
+    records: ClinicRecords, row_delay: float = 0.0, access_log: Path | None = None
+) -> MCPServer[Any]:
     """The server over ``records``, not yet on any transport."""
     server: MCPServer[Any] = MCPServer(
         "clinic",
@@ -154,6 +157,7 @@ def build(records: ClinicRecords, row_delay: float = 0.0) -> MCPServer[Any]:
         version="1.0.0",
         tools=_tools(ClinicTools(records, row_delay)),
         log_level="WARNING",
+        middleware=[AccessLog(access_log)] if access_log else [],
     )
     _add_resources(server, records)
     _add_prompt(server, records)
@@ -255,6 +259,7 @@ def main(
     http: Annotated[int | None, typer.Option(help="Serve HTTP on this port of 127.0.0.1.")] = None,
     stdio: Annotated[bool, typer.Option("--stdio", help="Serve stdio (the default).")] = False,
     row_delay: Annotated[float, typer.Option(help="Seconds per row of export_ward.")] = 0.2,
+    access_log: Annotated[Path | None, typer.Option(help="Add a line for each tool call.")] = None,
 ) -> None:
     """A small clinic with invented patients, as an MCP server."""
     if stdio and http is not None:
@@ -263,7 +268,7 @@ def main(
         clinic_data.prepare(database)
     except sqlite3.Error as unusable:
         raise typer.BadParameter(f"{database}: {unusable}") from unusable
-    server = build(ClinicRecords(database), row_delay)
+    server = build(ClinicRecords(database), row_delay, access_log)
     if http is None:
         server.run("stdio")
     else:

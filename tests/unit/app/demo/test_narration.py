@@ -1,0 +1,95 @@
+from io import StringIO
+
+import pytest
+
+from lockgate.app.demo.narration import (
+    Narrator,
+    NotAsTold,
+    Telling,
+    counted,
+    listed,
+    row_line,
+)
+from lockgate.model import AuditEvent, Recorded
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _row(kind: str = "call.intent") -> Recorded:
+    header = {"method": "tools/call", "upstream": "clinic", "target": "refund"}
+    slots = {"actor": b'{"subject":"bob","agent":"claude-code"}'}
+    return Recorded(7, AuditEvent("e", "c", kind, 0, "deny", "policy.no-rule", header, slots))  # type: ignore[arg-type]
+
+
+def test_a_claim_that_is_not_true_ends_the_scene() -> None:
+    out = StringIO()
+    told = Telling(Narrator(out))
+    told.that("Two   and two is four.", True)
+    with pytest.raises(NotAsTold, match="five"):
+        told.that("Two and two is five.", False)
+    assert told.said == ["Two and two is four."]
+    assert told.checked == 1
+    assert "ok  Two   and" in out.getvalue()
+    assert "NO  Two and two is five." in out.getvalue()
+
+
+def test_sentences_quotes_and_rows_stand_under_the_claim() -> None:
+    out = StringIO()
+    told = Telling(Narrator(out))
+    told.say("Bob asks.")
+    told.agent_reads("No.")
+    told.show("because", "a rule")
+    told.rows([_row(), _row("call.outcome")])
+    assert told.said == ["Bob asks."]
+    assert told.checked == 0
+    assert [row.split()[1] for row in told.journal] == ["call.intent", "call.outcome"]
+    lines = out.getvalue().splitlines()
+    assert lines[1].strip() == 'agent    reads: "No."'
+    assert lines[3].index("call.intent") == lines[4].index("call.outcome")
+
+
+def test_a_row_says_who_asked_what_and_why_it_ended_so() -> None:
+    assert row_line(_row()).split() == [
+        "7", "call.intent", "deny", "policy.no-rule", "tools/call", "clinic/refund", "bob"
+    ]  # fmt: skip
+
+
+def test_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal, pipe = Terminal(), StringIO()
+    for out in (terminal, pipe):
+        Narrator(out).claim("So it is.", true=True)
+    assert "\x1b[" in terminal.getvalue()
+    assert "\x1b" not in pipe.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = Terminal()
+    Narrator(plain).claim("So it is.", true=True)
+    assert "\x1b" not in plain.getvalue()
+
+
+def test_what_servers_say_cannot_steer_the_terminal() -> None:
+    out = StringIO()
+    narrator = Narrator(out)
+    narrator.sentence("a\x1b[2Jb")
+    narrator.verbatim("c\x1b]0;x")
+    narrator.heading("d\x07")
+    assert "\x1b" not in out.getvalue()
+    assert "\x07" not in out.getvalue()
+
+
+def test_quiet_prints_nothing() -> None:
+    out = StringIO()
+    narrator = Narrator(out, quiet=True)
+    narrator.heading("a", "b")
+    narrator.omission("c")
+    narrator.verbatim("d")
+    assert out.getvalue() == ""
+
+
+def test_counting_and_listing() -> None:
+    assert listed("bca") == "a, b, c"
+    assert listed("abcde", most=3) == "a, b, c and 2 more"
+    assert (counted(1, "tool"), counted(2, "tool")) == ("1 tool", "2 tools")
