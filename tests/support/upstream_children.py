@@ -159,6 +159,19 @@ def hangs_on_discover(request: Request) -> None:
     legacy(request)
 
 
+_probed: list[bool] = []
+
+
+def slow_to_start(request: Request) -> None:
+    """Never answers the probe; answers ``initialize`` only in the process that was probed."""
+    if request["method"] == "server/discover":
+        _probed.append(True)
+    elif _probed:
+        legacy(request)
+    else:
+        sys.exit(4)
+
+
 def refuses_discover(request: Request) -> None:
     if request["method"] == "server/discover":
         fail(request, -32000, "Server not initialized")
@@ -232,6 +245,7 @@ KINDS: dict[str, Callable[[], None]] = {
     "dual": lambda: serve(dual),
     "exits-on-discover": lambda: serve(exits_on_discover),
     "hangs-on-discover": lambda: serve(hangs_on_discover),
+    "slow-to-start": lambda: serve(slow_to_start),
     "future-only": lambda: serve(future_only),
     "crash": crash,
     "chatter": chatter,

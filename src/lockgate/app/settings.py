@@ -148,7 +148,7 @@ class Limits(_Closed):
 
     calls_per_minute: int = Field(default=600, ge=1, le=1_000_000)
     """Sustained calls a minute."""
-    burst: int = Field(default=60, ge=1, le=1_000_000)
+    burst: int = Field(default=200, ge=1, le=1_000_000)
     """Calls that may come at once after a pause."""
     concurrent_calls: int = Field(default=32, ge=1, le=10_000)
     """Calls running at the same time."""

@@ -119,5 +119,6 @@ def _strictest(verdicts: tuple[Verdict, ...], required: frozenset[str]) -> Verdi
     counted = [v for v in verdicts if v.enforced]
     if not required or not counted:
         return Verdict("pipeline.combine", Effect.DENY, "pipeline.no-controls")
-    # Among equals, the one that can say why.
-    return max(counted, key=lambda v: (v.effect, bool(v.because)))
+    # Among equals: one that can say why, and policy before inspection before approval, so that
+    # nobody learns how to mend a call that is not theirs to make.
+    return max(counted, key=lambda v: (v.effect, bool(v.because), v.control))

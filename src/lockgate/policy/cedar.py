@@ -87,7 +87,9 @@ class CedarPolicy:
     def _refuse(self, answer: Answer) -> Verdict:
         if answer.outcome == "error":
             return self._deny("policy.error", answer.because)
-        return self._deny("policy.denied" if answer.because else "policy.no-rule", answer.because)
+        if not answer.because:
+            return self._deny("policy.no-rule", ("default deny",))
+        return self._deny("policy.denied", answer.because)
 
     def _deny(self, reason: str, because: tuple[str, ...]) -> Verdict:
         return Verdict(self.id, Effect.DENY, reason, because=because)

@@ -16,7 +16,7 @@ from lockgate.upstream.opening import (
     read_discover,
     read_initialize,
 )
-from lockgate.upstream.target import Registered, StdioTarget
+from lockgate.upstream.target import Bounds, Registered, StdioTarget
 from lockgate.wire import bridge
 from lockgate.wire.strict_json import Limits
 
@@ -116,22 +116,37 @@ async def _agree(start: _Start, era: str) -> tuple[Channel, Peer]:
             peer = await _discover(
                 channel, bounds.connect_seconds if era == "modern" else bounds.probe_seconds
             )
-        if channel.failure is not None:
+        if peer is None and channel.failure is None:
+            peer = await _initialize_slow(channel, start.bounds, era)
+        if peer is None:
             # Some old servers end, or hang for good, on a method they do not know.
             channel = await start()
             undo.push_async_callback(channel.close)
-        if peer is None:
             peer = await _initialize(channel, start.bounds.connect_seconds)
         undo.pop_all()
         return channel, peer
+
+
+async def _initialize_slow(channel: Channel, bounds: Bounds, era: str) -> Peer | None:
+    """Initialize the program that was probed: it may just be slow to start. None where it hangs."""
+    seconds = bounds.connect_seconds if era == "legacy" else 2 * bounds.probe_seconds
+    try:
+        return await _initialize(channel, min(seconds, bounds.connect_seconds))
+    except SendFailed as failure:
+        await channel.close()
+        if era == "legacy" or failure.reason != "upstream.timeout":
+            raise
+        return None
 
 
 async def _discover(channel: Channel, seconds: float) -> Peer | None:
     try:
         answer = await channel.call("server/discover", discover_params(), seconds=seconds)
     except SendFailed as failure:
+        if failure.reason == "upstream.timeout":
+            return None
         await channel.close()
-        if failure.reason in ("upstream.timeout", "upstream.crashed", "upstream.garbage"):
+        if failure.reason in ("upstream.crashed", "upstream.garbage"):
             return None
         raise
     return read_discover(answer)

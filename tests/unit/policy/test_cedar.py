@@ -73,12 +73,12 @@ PAY = call("pay", n=5)
 @pytest.mark.parametrize(
     ("policies", "effect", "reason", "because"),
     [
-        ((), Effect.DENY, "policy.no-rule", ()),
+        ((), Effect.DENY, "policy.no-rule", ("default deny",)),
         ((ALL,), Effect.PERMIT, "policy.permitted", ("all",)),
         ((ALL, when("true")), Effect.PERMIT, "policy.permitted", ("all", "p")),
         ((ALL, when("true", "forbid", "f")), Effect.DENY, "policy.denied", ("f",)),
         ((when("true", "forbid", "f"),), Effect.DENY, "policy.denied", ("f",)),
-        ((when(f"context.now > {NOON}"),), Effect.DENY, "policy.no-rule", ()),
+        ((when(f"context.now > {NOON}"),), Effect.DENY, "policy.no-rule", ("default deny",)),
         ((when(f"context.now == {NOON}"),), Effect.PERMIT, "policy.permitted", ("p",)),
         ((ALL, when(f"context.now + {MAX} > 1")), Effect.DENY, "policy.error", ("p",)),
         ((ALL, when(f"context.now + {MAX} > 1", "forbid")), Effect.DENY, "policy.error", ("p",)),

@@ -91,6 +91,11 @@ async def test_a_server_that_hangs_on_discover_is_started_anew(open_: Open) -> N
     assert memory.recall(one) == "legacy"
 
 
+async def test_a_slow_server_is_not_started_twice(open_: Open) -> None:
+    link = await open_(registered("slow-to-start", Bounds(probe_seconds=0.3)))
+    assert link.peer.era == "legacy"
+
+
 async def test_a_known_era_is_not_probed_again(open_: Open) -> None:
     """This server would hang for the whole probe, which is far longer than the test bears."""
     memory = EraMemory()

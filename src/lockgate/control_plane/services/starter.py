@@ -31,7 +31,7 @@ policies: policies
 # Rates are for each principal. Sizes may have a unit (4 MiB), times are in seconds.
 # limits:
 #   calls_per_minute: 600
-#   burst: 60
+#   burst: 200
 #   concurrent_calls: 32
 #   message_bytes: 4 MiB
 #   reply_bytes: 4 MiB
