@@ -1,6 +1,7 @@
 """How to reach one upstream, and how much of it we bear. Policy knows only ``model.Upstream``."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,6 +16,9 @@ class StdioTarget(msgspec.Struct, frozen=True):
     """Everything it gets beside ``PATH``, ``HOME`` and ``LANG``. May hold secrets."""
     cwd: str | None = None
 
+    def __repr__(self) -> str:
+        return f"StdioTarget({self.command!r}, env={sorted(self.env)!r}, cwd={self.cwd!r})"
+
 
 class HttpTarget(msgspec.Struct, frozen=True):
     """A streamable HTTP endpoint."""
@@ -22,6 +26,9 @@ class HttpTarget(msgspec.Struct, frozen=True):
     url: str
     headers: Mapping[str, str] = {}
     """Sent with every request, the gateway's own credential among them. A client's never are."""
+
+    def __repr__(self) -> str:
+        return f"HttpTarget({urlsplit(self.url).hostname!r}, headers={sorted(self.headers)!r})"
 
 
 Target = StdioTarget | HttpTarget

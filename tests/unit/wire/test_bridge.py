@@ -22,6 +22,7 @@ def test_results_are_finished_for_the_clients_era() -> None:
         ("modern", "resources/read", {"code": -32002, "message": ""}, -32602),
         ("legacy", "resources/read", {"code": -32602, "message": "", "data": {"uri": "x"}}, -32002),
         ("legacy", "resources/read", {"code": -32602, "message": ""}, -32602),
+        ("modern", "resources/read", {"code": -32602, "message": "", "data": {"uri": "x"}}, -32602),
         ("legacy", "resources/read", {"code": -32002, "message": ""}, -32002),
         ("modern", "tools/call", {"code": -32002, "message": ""}, -32002),
         ("legacy", "tools/call", {"code": -32602, "message": "", "data": {"uri": "x"}}, -32602),

@@ -70,6 +70,21 @@ def test_who_squats_on_a_hashed_name_does_not_get_it() -> None:
     assert table.outer(*victim) != table.outer(*squatter)
 
 
+def test_a_plain_name_is_the_same_in_any_company() -> None:
+    table = NameTable([("time", "now"), ("time", "has space"), ("other", "now")])
+    assert table.outer("time", "now") == join("time", "now") == "time__now"
+
+
+def test_two_names_with_the_same_short_hash_both_take_a_longer_one() -> None:
+    # Found by trying: the first eight hex digits of their hashes are equal.
+    one, other = ("good", "x" * 60 + "30179"), ("good", "x" * 60 + "48165")
+    assert join(*one) == join(*other)
+    table = NameTable([one, other])
+    for pair in (one, other):
+        assert table.outer(*pair) != join(*pair)
+        assert table.inner(table.outer(*pair)) == pair
+
+
 def test_unknown_names_lead_nowhere() -> None:
     table = NameTable([("a", "b")])
     assert table.inner("a__c") is None

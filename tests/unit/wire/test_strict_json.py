@@ -89,6 +89,11 @@ def test_a_repeated_key_is_refused(raw: bytes) -> None:
     assert refused(raw) == "wire.duplicate-key"
 
 
+@pytest.mark.parametrize("space", [b"", b" ", b"\t", b"\n", b"\r"])
+def test_a_repeated_key_is_refused_whatever_stands_before_its_colon(space: bytes) -> None:
+    assert refused(b'{"a":1,"a"%b:2}' % space) == "wire.duplicate-key"
+
+
 @pytest.mark.parametrize(
     "raw",
     [
