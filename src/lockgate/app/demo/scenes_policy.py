@@ -149,11 +149,11 @@ async def _refund(stage: Stage, amount: object) -> Said:
 
 async def show_held_call(stage: Stage, told: Telling) -> None:
     before = await stage.now()
-    asked = {"patient_id": "p-003"}
+    asked = {"patient_id": "p-011"}
     said = await stage.call(ALICE, "modern", "clinic__delete_patient", asked)
     then = await stage.since(before)
     told.that(
-        "Alice asks to delete patient p-003. Policy lets her ask, but the data's owner decides.",
+        "Alice asks to delete patient p-011. Policy lets her ask, but the data's owner decides.",
         said.reason == "approval.needed" and effect_of(then.calls[0]) is Effect.HOLD,
     )
     told.agent_reads(said.text)
@@ -163,7 +163,24 @@ async def show_held_call(stage: Stage, told: Telling) -> None:
     rules = (f"{v['control']}: {listed(v.get('because', ()))}" for v in deciding)
     told.show("because", "; ".join(rules))
     patient = await stage.call(ALICE, "modern", "clinic__get_patient", asked)
-    told.that("Nothing was forwarded, and p-003 is still there.", not then.reached and patient.ok)
+    told.that("Nothing was forwarded, and p-011 is still there.", not then.reached and patient.ok)
+    await _show_approval(stage, told, then.calls[0].event.call, asked)
+
+
+async def _show_approval(stage: Stage, told: Telling, held: str, asked: dict[str, str]) -> None:
+    """A yes is for exactly one call, once."""
+    await stage.approve(held, "dora")
+    before = await stage.now()
+    other = await stage.call(ALICE, "modern", "clinic__delete_patient", {"patient_id": "p-010"})
+    done = await stage.call(ALICE, "modern", "clinic__delete_patient", asked)
+    again = await stage.call(ALICE, "modern", "clinic__delete_patient", asked)
+    then = await stage.since(before)
+    told.that("Dora, who owns the data, approves it. Another patient is still held.",
+              other.reason == "approval.needed")  # fmt: skip
+    told.that("The approved call, asked again, is done; once more, and it is held again.",
+              done.ok and again.reason == "approval.needed")  # fmt: skip
+    told.rows(then.calls)
+    told.that("One deletion reached the clinic.", then.reached == {"delete_patient": 1})
 
 
 async def show_schema(stage: Stage, told: Telling) -> None:

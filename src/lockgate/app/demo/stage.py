@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from secrets import token_bytes
 from typing import Any, Literal
 
 import httpx2
@@ -21,7 +22,8 @@ from lockgate.app.demo.folder import ALICE, BOB, REPORTS, Caller, Folder
 from lockgate.app.demo.upstreams import Behind
 from lockgate.app.server import Running, Server, address_of, opened, server_config
 from lockgate.app.settings_file import load
-from lockgate.app.stamps import stamp
+from lockgate.app.stamps import now_ms, stamp
+from lockgate.control_plane.services.approvals import Approvals
 from lockgate.model import SYSTEM, Call, Effect, Recorded, Release, Reply
 from lockgate.pipeline.run import run
 
@@ -123,6 +125,12 @@ class Stage:
         await plant.journal.flush()
         rows = await asyncio.to_thread(plant.stores.events.tail, most, after)
         return tuple(r for r in rows if after is None or r.event.kind != "auth.refused")
+
+    async def approve(self, call: str, approver: str) -> None:
+        """What ``lockgate approvals give`` does, as this person."""
+        plant = self.running.plant
+        service = Approvals(plant.approvals, plant.stores.events, approver, now_ms, token_bytes)
+        await asyncio.to_thread(service.give, call, 15)
 
     async def start(self, upstream: Behind, holder: str) -> Started:
         """Start an upstream by listing its tools, as Lockgate's own probe does and through the same
