@@ -1,5 +1,6 @@
 """Where adapters meet ports. ``Plant`` lives as long as the process; ``State`` until a reload."""
 
+import hashlib
 import os
 import time
 from collections.abc import Mapping
@@ -175,19 +176,26 @@ def marks(settings: Settings) -> Marks:
 
 def register(name: str, one: UpstreamSettings, settings: Settings) -> Registered:
     """Raises ``ReferenceBroken`` for a secret that cannot be had."""
+    reached = target(one)
     upstream = Upstream(
         name,
         trust=one.trust,
         region=one.region,
         data_classes=one.data_classes,
         sharing=one.sharing,
+        fingerprint=fingerprint(reached),
     )
     bounds = Bounds(
         call_seconds=one.timeout_seconds or settings.limits.call_seconds,
         reply_bytes=settings.limits.reply_bytes,
         list_bytes=settings.limits.reply_bytes,
     )
-    return Registered(upstream, target(one), bounds)
+    return Registered(upstream, reached, bounds)
+
+
+def fingerprint(reached: Target) -> str:
+    """Of everything that says which server is reached, and as whom. A hash: it holds secrets."""
+    return hashlib.sha256(msgspec.json.encode(reached, order="deterministic")).hexdigest()
 
 
 def target(one: UpstreamSettings) -> Target:

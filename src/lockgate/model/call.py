@@ -35,7 +35,7 @@ class Call(msgspec.Struct, frozen=True):
     """One MCP request by one principal to one upstream. Nobody downstream re-reads the wire.
 
     ``digest`` names exactly this call by this principal, computed once. Permits and approvals are
-    bound to it. It covers ``params`` whole but for trace ids; the protocol's envelope is not part of them.
+    bound to it. It covers ``params`` whole; the per-request protocol envelope is not part of them.
     """
 
     id: str
@@ -70,11 +70,8 @@ class Call(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, params=params, origin=self.origin or self.digest)
 
 
-_TRACE = ("traceparent", "tracestate")
-"""W3C Trace Context: new with every attempt, so it may not tell one call from the same again."""
-
-
 def _digest(call: Call) -> str:
-    who = [call.principal.id, call.principal.agent, call.method, call.upstream.name, call.target]
-    body = orjson.dumps(who) + canonical(call.params, _TRACE)
+    place = [call.upstream.name, call.upstream.fingerprint]
+    who = [call.principal.id, call.principal.agent, call.method, *place, call.target]
+    body = orjson.dumps(who) + canonical(call.params)
     return hashlib.sha256(b"lockgate/call/v1\0" + body).hexdigest()

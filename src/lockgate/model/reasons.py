@@ -154,6 +154,9 @@ REASONS = _catalogue(
        "Tell the operator, quoting the call id.", INTERNAL, 500),
     _R("journal.unavailable", "The call could not be recorded, so it was not made.",
        "Try again; the operator sees why in the gateway's log.", INTERNAL, 503),
+    _R("journal.outcome-withheld",
+       "The call was made, but its outcome could not be recorded, so its result is withheld.",
+       "Do not repeat the call; tell the operator, quoting the call id."),
     _R("permit.other-call", "A permit was used for another call."),
     _R("gateway.stopping", "The gateway is shutting down.", "Try again shortly.", REFUSED, 503),
     # Upstreams: step 11.

@@ -48,6 +48,8 @@ class Item(msgspec.Struct, frozen=True):
     name: str
     """Tool or prompt name, resource URI or URI template."""
     tool: Tool | None = None
+    raw: bytes = b""
+    """The entry as it came."""
 
 
 class Catalogue(msgspec.Struct, frozen=True):

@@ -17,3 +17,5 @@ class Upstream(msgspec.Struct, frozen=True):
     data_classes: frozenset[str] = frozenset()
     sharing: Sharing = "principal"
     """``principal``: a session or process for each principal. ``shared``: one for all of them."""
+    fingerprint: str = ""
+    """Hash of how it is reached: the same name at another address is another upstream."""

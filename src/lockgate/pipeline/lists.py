@@ -28,8 +28,8 @@ def catalogue_of(reply: Reply) -> Catalogue:
 def _item(call: Call, pointer: str, key: str, raw: bytes, entry: Any) -> Item:
     name = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(name, str):
-        return Item(pointer, "")  # nobody can be permitted to use what has no name
+        return Item(pointer, "", raw=raw)  # nobody can be permitted to use what has no name
     if call.method != "tools/list":
-        return Item(pointer, name)
+        return Item(pointer, name, raw=raw)
     schema = msgspec.json.encode(entry.get("inputSchema"))
-    return Item(pointer, name, Tool(call.upstream.name, name, raw, schema))
+    return Item(pointer, name, Tool(call.upstream.name, name, raw, schema), raw)

@@ -48,8 +48,12 @@ async def listed(
         *(
             _part(request, upstream, caller, resolver, gate, number)
             for number, upstream in enumerate(caller.endpoint.upstreams)
-        )
+        ),
+        return_exceptions=True,  # each finishes what it began, whatever happens to another
     )
+    for failure in parts:
+        if isinstance(failure, BaseException):
+            raise failure
     refusals = [p for p in parts if isinstance(p, Refused)]
     if refusals and not caller.endpoint.prefixed:
         return refusals[0]

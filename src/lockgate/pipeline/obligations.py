@@ -1,7 +1,7 @@
 """What policy demands beside a yes, done to the raw JSON. Each is idempotent."""
 
 from lockgate.model import Call, Catalogue, Obligation, Reply
-from lockgate.wire.edit import drop, drop_items, get, put
+from lockgate.wire.edit import drop, get, is_object, members, merge
 from lockgate.wire.methods import METHODS
 
 ON_CALL = frozenset({"drop"})
@@ -21,17 +21,24 @@ def rewrite(call: Call, obligations: tuple[Obligation, ...]) -> Call:
 
 
 def reshape(catalogue: Catalogue, obligations: tuple[Obligation, ...]) -> Reply:
-    """Do the obligations on a list: mark conditional entries, then remove hidden ones."""
+    """Do the obligations on a list, in one pass: mark the conditional, leave out the hidden."""
+    hidden = {o.pointer for o in obligations if o.kind == "hide"}
+    marked = {o.pointer for o in obligations if o.kind == "conditional"}
+    kept = [
+        _mark(item.raw) if item.pointer in marked else item.raw
+        for item in catalogue.items
+        if item.pointer not in hidden
+    ]
     reply = catalogue.reply
-    raw = reply.raw
-    for owed in obligations:
-        if owed.kind == "conditional":
-            raw = _mark(raw, owed.pointer)
-    hidden = [int(o.pointer.rsplit("/", 1)[1]) for o in obligations if o.kind == "hide"]
-    if hidden:
-        raw = drop_items(raw, f"/{METHODS[reply.call.method].array}", hidden)
-    return reply if raw == reply.raw else Reply(reply.call, raw)
+    if kept == [item.raw for item in catalogue.items]:
+        return reply
+    array = METHODS[reply.call.method].array
+    return Reply(reply.call, merge(reply.raw, {array: b"[" + b",".join(kept) + b"]"}))
 
 
-def _mark(raw: bytes, pointer: str) -> bytes:
-    return put(raw, f"{pointer}/_meta/{CONDITIONAL.replace('/', '~1')}", b"true")
+def _mark(raw: bytes) -> bytes:
+    meta = members(raw).get("_meta", b"{}")
+    meta = meta if is_object(meta) else b"{}"
+    if members(meta).get(CONDITIONAL) == b"true":
+        return raw
+    return merge(raw, {"_meta": merge(meta, {CONDITIONAL: b"true"})})

@@ -27,8 +27,6 @@ from lockgate.model import (
 )
 from lockgate.pipeline.caller import Caller
 
-_NAMED_TARGETS = ("tools/", "prompts/", "completion/")
-
 
 class Stamp(msgspec.Struct, frozen=True):
     """What no pure code can make up: an id and the time, in milliseconds since the Unix epoch."""
@@ -120,12 +118,12 @@ def _event(
 
 
 def _about(call: Call) -> dict[str, Any]:
-    # A resource URI can name a person, so it stays in the args slot.
-    named = call.method.startswith(_NAMED_TARGETS)
+    # A tool's name was listed by its upstream; any other target is the client's own words and can
+    # name a person, so it stays in the args slot.
     return {
         "method": call.method,
         "upstream": call.upstream.name,
-        "target": call.target if named else "",
+        "target": call.tool.name if call.tool else "",
         "digest": call.digest,
         "origin": call.origin,
         "tool": call.tool.hash if call.tool else "",

@@ -1,5 +1,6 @@
 """Step 4: which upstream, which tool. Builds the ``Call``."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -8,10 +9,15 @@ import msgspec
 from lockgate.model import SYSTEM, Call, Envelope, Tool, Upstream
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.run import Gate, Refused, run
+from lockgate.wire.edit import drop
 from lockgate.wire.names import join, unwrap_uri
 from lockgate.wire.refusal import WireRefusal
 from lockgate.wire.request import Request
 from lockgate.wire.rewrite import rewrite_params, rewrite_result
+
+UNLISTED_MS = 5_000
+"""How long an upstream that could not be listed is not asked again for the same principal."""
+_MOST_UNLISTED = 1_000
 
 _NAMED = frozenset({"tool", "prompt"})
 _UNKNOWN = {
@@ -34,6 +40,8 @@ class Resolver:
     def __init__(self, upstreams: Mapping[str, Upstream], book: ToolBook) -> None:
         self.upstreams = dict(upstreams)
         self._book = book
+        self._listing: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._unlisted: dict[tuple[str, str], tuple[int, str]] = {}
 
     async def call_of(self, request: Request, caller: Caller, gate: Gate) -> Call:
         """The call that a tool, prompt, resource or completion request makes.
@@ -41,7 +49,7 @@ class Resolver:
         Raises ``WireRefusal`` with a ``resolve.`` reason where nothing goes by that name.
         """
         upstream, inner = self._place(request, caller.endpoint)
-        params, tool = request.params, None
+        params, tool = _untraced(request.params), None
         if request.method == "tools/call":
             tool = await self._tool(upstream, inner, caller, gate)
             inner = tool.name
@@ -93,11 +101,34 @@ class Resolver:
         return next((t for t in known if join(upstream, t.name) == outer), None)
 
     async def _list(self, upstream: str, caller: Caller, gate: Gate) -> None:
-        """List the tools ourselves, as the ``system`` principal over the caller's connection."""
-        system = msgspec.structs.replace(SYSTEM, on_behalf=caller.principal.holder)
-        call = Call(f"{caller.call}.s", system, "tools/list", self.upstreams[upstream], "")
+        """List the tools ourselves, once for all who wait for it, and not again at once where that
+        failed: a client could otherwise have us ask an upstream as often as it likes."""
+        key = (upstream, caller.principal.holder)
+        until, why = self._unlisted.get(key, (0, ""))
+        if gate.stamp().at < until:
+            raise WireRefusal("resolve.no-catalogue", detail=why)
+        running = self._listing.get(key)
+        if running is None:
+            running = asyncio.ensure_future(self._list_now(key, caller.call, gate))
+            self._listing[key] = running
+            running.add_done_callback(lambda done: self._listed(key, done))
+        await asyncio.shield(running)
+
+    def _listed(self, key: tuple[str, str], done: "asyncio.Future[None]") -> None:
+        del self._listing[key]
+        if not done.cancelled():
+            done.exception()  # whoever waits is told; if all of them left, nobody need be
+
+    async def _list_now(self, key: tuple[str, str], call_id: str, gate: Gate) -> None:
+        """As the ``system`` principal, over the caller's own connection."""
+        upstream, holder = key
+        system = msgspec.structs.replace(SYSTEM, on_behalf=holder)
+        call = Call(f"{call_id}.s", system, "tools/list", self.upstreams[upstream], "")
         answer = await run(call, gate, lambda _: None)
         if isinstance(answer, Refused):
+            while len(self._unlisted) >= _MOST_UNLISTED:
+                del self._unlisted[next(iter(self._unlisted))]
+            self._unlisted[key] = (gate.stamp().at + UNLISTED_MS, answer.reason)
             raise WireRefusal("resolve.no-catalogue", detail=answer.reason)
 
 
@@ -107,6 +138,14 @@ def outer_result(call: Call, raw: bytes) -> bytes:
     # Only tool names are short of room: clients put their own prefix before 64 characters.
     rename = join if call.method == "tools/list" else _plain
     return rewrite_result(call.method, raw, upstream, lambda name: rename(upstream, name))
+
+
+def _untraced(params: bytes) -> bytes:
+    """Without W3C trace ids: new with every attempt, they would make each another call, which no
+    approval covers."""
+    if b"_meta" not in params:
+        return params
+    return drop(drop(params, "/_meta/traceparent"), "/_meta/tracestate")
 
 
 def _plain(upstream: str, name: str) -> str:

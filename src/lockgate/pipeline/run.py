@@ -8,10 +8,12 @@ import msgspec
 from lockgate.model import (
     APPROVALS,
     NOW,
+    AuditEvent,
     Call,
     Decision,
     Effect,
     Facts,
+    JournalDown,
     Known,
     Notice,
     Permit,
@@ -143,13 +145,23 @@ async def _let_out(reply: Reply, facts: Facts, gate: Gate) -> Release | Refused:
     """Steps 12 and 14: judge the reply, do what is owed, record the outcome."""
     reply, decision = _judge_reply(reply, facts, gate.order)
     event = record.outcome(gate.stamp(), reply.call, decision, reply, gate.result_cap)
-    if reply.call.upstream.data_classes & gate.durable_outcomes:
-        await gate.journal.commit(event)
-    else:
+    if not reply.call.upstream.data_classes & gate.durable_outcomes:
         gate.journal.note(event)
+    elif not await _committed(event, gate.journal):
+        return Refused("journal.outcome-withheld", reply.call.id)
     if decision.effect is not Effect.PERMIT:
         return _refused(reply.call, decision)
     return Release(reply, decision)
+
+
+async def _committed(event: AuditEvent, journal: Journal) -> bool:
+    """Whether an outcome became durable. If not it stays noted, for it has happened."""
+    try:
+        await journal.commit(event)
+    except JournalDown:
+        journal.note(event)
+        return False
+    return True
 
 
 def _judge_reply(reply: Reply, facts: Facts, order: Order) -> tuple[Reply, Decision]:

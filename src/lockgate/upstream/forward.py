@@ -59,7 +59,8 @@ class Forwarder:
         if call.method != "tools/list" or answer.is_error:
             return answer
         usable = without(answer.raw, call.method, unusable(answer.raw))
-        if self._tools is not None:
+        current = self._registry.get(registered.name) == registered
+        if self._tools is not None and current:  # or a reload would be undone by an old list
             self._tools.put(call.upstream, call.principal.holder, tools_in(call.upstream, usable))
         return LinkReply(usable)
 

@@ -33,16 +33,9 @@ def test_vendor_meta_is_part_of_the_digest() -> None:
     assert plain.digest != marked.digest
 
 
-def test_trace_ids_do_not_make_another_call_and_baggage_does() -> None:
-    def traced(meta: bytes) -> str:
-        params = b'{"name":"t","_meta":%b}' % meta
-        return Call("1", ALICE, "tools/call", CLINIC, "t", params).digest
-
-    plain = Call("1", ALICE, "tools/call", CLINIC, "t", b'{"name":"t"}').digest
-    assert traced(b'{"traceparent":"00-a","tracestate":"b"}') == plain
-    assert traced(b'{"trac\\u0065parent":"00-c"}') == plain
-    assert traced(b'{"traceparent":"00-a","v":1}') == traced(b'{"v":1}') != plain
-    assert traced(b'{"baggage":"role=admin"}') != plain
+def test_the_same_name_at_another_address_is_another_call() -> None:
+    moved = msgspec.structs.replace(CLINIC, fingerprint="elsewhere")
+    assert call(upstream=moved).digest != call(upstream=CLINIC).digest
 
 
 def test_a_rewritten_call_remembers_what_it_came_from() -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import orjson
@@ -6,7 +7,7 @@ import pytest
 from lockgate.model import Permit, Reply, Upstream
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.ports import Notify
-from lockgate.pipeline.resolve import Resolver, outer_result
+from lockgate.pipeline.resolve import UNLISTED_MS, Resolver, outer_result
 from lockgate.upstream.catalogue import ToolCache, tools_in
 from lockgate.wire.methods import Names
 from lockgate.wire.names import join
@@ -58,6 +59,19 @@ async def test_a_tool_is_found_by_its_outer_name_and_sent_by_its_own() -> None:
     assert (call.upstream.name, call.target, call.tool.name) == ("clinic", "get", "get")
     assert orjson.loads(call.params) == {"name": "get", "arguments": {}, "x": 1}
     assert call.envelope.peer == "192.0.2.1"
+
+
+async def test_trace_ids_do_not_make_another_call() -> None:
+    def traced(meta: dict[str, str]) -> Request:
+        return request("tools/call", "clinic__get", "tool", {"name": "clinic__get", "_meta": meta})
+
+    one, world = await resolve(traced({"traceparent": "00-a", "tracestate": "x", "v": "1"}))
+    other, _ = await resolve(traced({"traceparent": "00-b", "v": "1"}), world=world)
+    assert one.digest == other.digest
+    assert b"00-" not in one.params
+    assert b'"v":"1"' in one.params
+    baggage, _ = await resolve(traced({"baggage": "role=admin", "v": "1"}), world=world)
+    assert baggage.digest != one.digest
 
 
 async def test_a_shortened_name_finds_its_tool() -> None:
@@ -117,6 +131,34 @@ async def test_tools_that_cannot_be_listed_cannot_be_called() -> None:
     world.order = shipped_order('forbid(principal, action == Action::"tools/list", resource);')
     with pytest.raises(WireRefusal, match="no-catalogue"):
         await resolve(tool_request("clinic__get"), world=world)
+
+
+async def test_an_upstream_that_cannot_be_listed_is_not_asked_again_at_once() -> None:
+    world = Listing(ToolCache(), "get")
+    world.order = shipped_order('forbid(principal, action == Action::"tools/list", resource);')
+    resolver = Resolver(UPSTREAMS, world.book)
+
+    async def ask(who: Any) -> None:
+        caller = Caller(who, ALL, "", "c-1")
+        with pytest.raises(WireRefusal, match="no-catalogue"):
+            await resolver.call_of(tool_request("clinic__get"), caller, world.gate())
+
+    for _ in range(3):
+        await ask(ALICE)
+    assert len(world.events("call.intent")) == 1
+    await ask(BOB)
+    assert len(world.events("call.intent")) == 2
+    world.now += UNLISTED_MS
+    await ask(ALICE)
+    assert len(world.events("call.intent")) == 3
+
+
+async def test_calls_that_wait_for_one_list_make_one_list() -> None:
+    world = Listing(ToolCache(), "get")
+    resolver, caller = Resolver(UPSTREAMS, world.book), Caller(ALICE, ALL, "", "c-1")
+    asked = (resolver.call_of(tool_request("clinic__get"), caller, world.gate()) for _ in range(5))
+    assert len({call.digest for call in await asyncio.gather(*asked)}) == 1
+    assert world.steps.count("send") == 1
 
 
 async def test_a_resource_is_read_by_its_own_uri() -> None:

@@ -4,12 +4,15 @@ import msgspec
 import pytest
 
 from lockgate.model import (
+    REASONS,
     Approval,
+    AuditEvent,
     Call,
     Catalogue,
     Effect,
     FactKey,
     Facts,
+    JournalDown,
     Notice,
     Obligation,
     Permit,
@@ -257,6 +260,20 @@ async def test_outcomes_of_named_data_classes_are_durable_before_the_answer() ->
     other = World()
     await go(other, durable_outcomes=frozenset({"pci"}))
     assert [s for s in other.steps if s != "fact"] == ["commit", "send", "note"]
+
+
+async def test_an_outcome_that_cannot_be_made_durable_withholds_the_result_and_says_so() -> None:
+    class Fails(World):
+        async def commit(self, event: AuditEvent) -> None:
+            if event.kind == "call.outcome":
+                raise JournalDown("disk full")
+            await super().commit(event)
+
+    world = Fails()
+    answer = await go(world, durable_outcomes=frozenset({"phi"}))
+    assert reason(answer) == "journal.outcome-withheld"
+    assert "not repeat" in REASONS["journal.outcome-withheld"].remedy
+    assert len(world.events("call.outcome")) == 1
 
 
 async def test_the_journal_header_holds_no_personal_data() -> None:

@@ -69,7 +69,8 @@ class Approvals:
         held = next((h for row in rows if (h := held_of(row.event)) is not None), None)
         if held is None:
             raise Refused(f"{call} is not a call that was held.", "`lockgate approvals list`.")
-        if held.actor.get("subject") == self._actor:
+        theirs = {str(held.actor.get(who, "")).casefold() for who in ("subject", "owner")}
+        if self._actor.casefold() in theirs:
             raise Refused("Nobody approves their own call.", "Ask somebody else.")
         now = self._now_ms()
         given = Approval(
