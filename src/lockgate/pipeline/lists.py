@@ -1,11 +1,15 @@
 """A list answer as a catalogue of what it lists."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from lockgate.model import Call, Catalogue, Item, Reply, Tool
 from lockgate.wire.methods import METHODS
+
+SLICE = 100
+"""Entries judged at once."""
 
 _RAW_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _RAW_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -23,6 +27,12 @@ def catalogue_of(reply: Reply) -> Catalogue:
         for at, (raw, entry) in enumerate(shown)
     )
     return Catalogue(reply, tuple(items))
+
+
+def slices(catalogue: Catalogue) -> Iterator[Catalogue]:
+    """The same list in parts of ``SLICE`` entries; at least one, so that controls always speak."""
+    for start in range(0, max(len(catalogue.items), 1), SLICE):
+        yield Catalogue(catalogue.reply, catalogue.items[start : start + SLICE])
 
 
 def _item(call: Call, pointer: str, key: str, raw: bytes, entry: Any) -> Item:

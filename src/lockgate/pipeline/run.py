@@ -25,8 +25,8 @@ from lockgate.model import (
 )
 from lockgate.pipeline import record
 from lockgate.pipeline.gather import Gatherer
-from lockgate.pipeline.judge import MOST_REWRITES, judge, stricter, unmet
-from lockgate.pipeline.lists import catalogue_of
+from lockgate.pipeline.judge import MOST_REWRITES, judge, stricter, unmet, verdicts_of
+from lockgate.pipeline.lists import catalogue_of, slices
 from lockgate.pipeline.obligations import ON_CALL, ON_LIST, reshape, rewrite
 from lockgate.pipeline.order import Order
 from lockgate.pipeline.ports import Approvals, Deliver, Journal, Sender
@@ -143,7 +143,7 @@ def _inspecting(facts: Facts, gate: Gate, deliver: Deliver) -> Callable[[Notice]
 
 async def _let_out(reply: Reply, facts: Facts, gate: Gate) -> Release | Refused:
     """Steps 12 and 14: judge the reply, do what is owed, record the outcome."""
-    reply, decision = _judge_reply(reply, facts, gate.order)
+    reply, decision = await _judge_reply(reply, facts, gate.order)
     event = record.outcome(gate.stamp(), reply.call, decision, reply, gate.result_cap)
     if not reply.call.upstream.data_classes & gate.durable_outcomes:
         gate.journal.note(event)
@@ -164,34 +164,32 @@ async def _committed(event: AuditEvent, journal: Journal) -> bool:
     return True
 
 
-def _judge_reply(reply: Reply, facts: Facts, order: Order) -> tuple[Reply, Decision]:
+async def _judge_reply(reply: Reply, facts: Facts, order: Order) -> tuple[Reply, Decision]:
     decision = judge(order.on_reply, reply, facts)
     if reply.is_error or not METHODS[reply.call.method].array:
         return reply, unmet(decision, frozenset())
     for _ in range(MOST_REWRITES + 1):
         if decision.effect is not Effect.PERMIT:
             return reply, decision
-        changed, decision = _judge_list(reply, facts, order, decision)
+        changed, decision = await _judge_list(reply, facts, order, decision)
         if changed is reply:
             return reply, decision
         reply, decision = changed, judge(order.on_reply, changed, facts)
     return reply, stricter(decision, "pipeline.rewrites")
 
 
-def _judge_list(
+async def _judge_list(
     reply: Reply, facts: Facts, order: Order, decision: Decision
 ) -> tuple[Reply, Decision]:
-    catalogue = catalogue_of(reply)
-    whole = _both(decision, judge(order.on_list, catalogue, facts))
-    whole = unmet(whole, ON_LIST)
+    catalogue, said = catalogue_of(reply), list(decision.verdicts)
+    for part in slices(catalogue):
+        said += verdicts_of(order.on_list, part, facts)
+        await asyncio.sleep(0)  # a long list must not hold up everybody else
+    required = decision.required.union(c.id for c in order.on_list)
+    whole = unmet(combine(reply.digest, said, required=required), ON_LIST)
     if whole.effect is not Effect.PERMIT:
         return reply, whole
     return reshape(catalogue, whole.obligations), whole
-
-
-def _both(one: Decision, other: Decision) -> Decision:
-    required = one.required | other.required
-    return combine(one.about, (*one.verdicts, *other.verdicts), required=required)
 
 
 def _refused(call: Call, decision: Decision) -> Refused:

@@ -1,7 +1,8 @@
+import orjson
 import pytest
 
 from lockgate.model import Reply, Tool
-from lockgate.pipeline.lists import catalogue_of
+from lockgate.pipeline.lists import SLICE, catalogue_of, slices
 from worlds import list_call
 
 
@@ -32,3 +33,13 @@ def test_each_kind_of_list_names_its_entries_its_own_way(
     method: str, raw: bytes, name: str
 ) -> None:
     assert [i.name for i in catalogue_of(Reply(list_call(method), raw)).items] == [name]
+
+
+@pytest.mark.parametrize("count", [0, 1, SLICE, SLICE + 1])
+def test_slices_hold_every_entry_once_and_there_is_always_one(count: int) -> None:
+    raw = orjson.dumps({"tools": [{"name": f"t{n}", "inputSchema": {}} for n in range(count)]})
+    catalogue = catalogue_of(Reply(list_call(), raw))
+    parts = list(slices(catalogue))
+    assert parts
+    assert sum((part.items for part in parts), ()) == catalogue.items
+    assert all(part.digest == catalogue.digest for part in parts)

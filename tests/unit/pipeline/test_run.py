@@ -211,6 +211,12 @@ async def test_a_list_shows_what_policy_would_permit_and_says_what_depends() -> 
     assert b"[1.0]" in answer.said.raw
 
 
+async def test_an_empty_list_is_judged_and_let_out() -> None:
+    world = World()
+    world.result = b'{"tools":[]}'
+    assert isinstance(await go(world, list_call()), Release)
+
+
 async def test_progress_is_inspected_and_other_notices_stay_behind() -> None:
     world = World()
     world.notices = [
