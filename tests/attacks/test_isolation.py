@@ -26,7 +26,9 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    gate = Gateway(tmp_path_factory.mktemp("gate"), UPSTREAMS, limits={"burst": 1_000})
+    gate = Gateway(
+        tmp_path_factory.mktemp("gate"), UPSTREAMS, limits={"burst": 1_000, "drain_seconds": 2}
+    )
     gate.key("alice")
     gate.key("bob")
     with gate:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from lockgate.app.wiring import open_stores
 from support.client import McpClient, http_client
-from support.gateway import ROOT, Gateway, python
+from support.gateway import ROOT, Gateway, child, python
 from support.processes import alive
 
 COUNTING = str(ROOT / "tests" / "support" / "counting_child.py")
@@ -107,6 +107,20 @@ async def test_every_call_that_reached_the_upstream_has_its_intent(tmp_path: Pat
             assert (await client.call("count", {"token": "after"})).result["content"]
         assert gate.stop() == 0
         assert "Traceback" not in gate.log
+
+
+async def test_nothing_of_an_upstream_that_ignores_its_end_is_left(tmp_path: Path) -> None:
+    """Not it, which ignores a closed stdin and SIGTERM; not its child in a session of its own."""
+    gate = Gateway(tmp_path, {"stubborn": child("stubborn")})
+    gate.key("alice")
+    async with gate, http_client() as http:
+        for _ in range(2):
+            client = McpClient(http, f"{gate.url}/stubborn", gate.key("alice"))
+            assert (await client.modern("tools/list")).result["tools"]
+            assert len(gate.children()) == 3, "its keeper, it and its child"
+            gate.kill9()
+            assert not gate.orphans()
+            gate.start()
 
 
 def check_whole(gate: Gateway) -> None:

@@ -1,9 +1,8 @@
-"""A gateway that is told to stop finishes what runs; one whose configuration changes drops nothing."""
+"""A gateway that stops finishes what runs; one whose configuration changes drops nothing."""
 
 import asyncio
 import json
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,16 @@ import pytest
 from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
 
-from support.client import McpClient, Said, http_client
+from support.client import (
+    LEGACY,
+    McpClient,
+    Said,
+    enveloped,
+    http_client,
+    mirror,
+    posted,
+    wire_to,
+)
 from support.gateway import PERMIT_ALL, ROOT, Gateway, python
 from support.processes import until
 
@@ -32,12 +40,14 @@ class World:
         limits = {"burst": 100_000, "calls_per_minute": 100_000, **limits}
         self.gate = Gateway(folder / "gate", {"count": self.upstream()}, limits=limits)
         self.gate.key("alice")
+        self.gate.key("bob")
 
     def upstream(self, **settings: Any) -> dict[str, Any]:
         return python(COUNTING, str(self.books), **settings)
 
-    def client(self, http: Client, upstream: str = "count") -> McpClient:
-        return McpClient(http, f"{self.gate.url}/{upstream}", self.gate.key("alice"))
+    def client(self, http: Client, upstream: str = "count", who: str = "alice") -> McpClient:
+        """Each person has a process of the upstream: while it is slow to one, it answers others."""
+        return McpClient(http, f"{self.gate.url}/{upstream}", self.gate.key(who))
 
     def go(self) -> None:
         """Let the slow calls end."""
@@ -59,7 +69,7 @@ async def refused_to_connect(world: World) -> None:
     async with asyncio.timeout(10), http_client() as http:
         while True:
             try:
-                await world.client(http).call("count", {"token": "late"})
+                await http.get(f"{world.gate.base}/health/live").build().send()
             except PyreqwestError:
                 return
 
@@ -101,34 +111,41 @@ async def test_what_does_not_end_in_time_is_told_so_and_recorded(tmp_path: Path)
         assert "Traceback" not in gate.log
 
 
+async def leave(world: World, token: str, headers: dict[str, str]) -> None:
+    """Ask for a slow call, and close the connection when it has reached the upstream."""
+    params = enveloped({"name": "slow", "arguments": {"token": token}})
+    if "mcp-session-id" in headers:
+        del params["_meta"]
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    gate = world.gate
+    sent = posted(gate.base, "/mcp/count", gate.key("alice"), json.dumps(call).encode(), headers)
+    async with wire_to(gate.base) as wire:
+        await wire.send(sent)
+        await world.reached(token)
+
+
 async def test_a_legacy_call_whose_client_left_runs_to_its_end(tmp_path: Path) -> None:
     """To old clients a closed connection is no cancellation (MCP 2025-11-25, Transports)."""
     world = World(tmp_path)
-    async with world.gate as gate:
-        async with http_client() as http:
-            client = world.client(http)
-            await client.open()
-            call = {"name": "slow", "arguments": {"token": "left"}}
-            running = asyncio.create_task(client.legacy("tools/call", call))
-            await world.reached("left")
-            running.cancel()
-            await asyncio.wait({running})
+    async with world.gate as gate, http_client() as http:
+        session = await world.client(http).open()
+        await leave(world, "left", {"mcp-session-id": session, "mcp-protocol-version": LEGACY})
         gate.signal(signal.SIGTERM)
+        await refused_to_connect(world)
         world.go()
         assert await asyncio.to_thread(gate.wait) == 0
         (outcome,) = gate.rows(kind="call.outcome", target="slow")
         assert outcome.effect == "permit"
+        assert "Traceback" not in gate.log
 
 
 async def test_a_modern_client_that_leaves_cancels_its_call(tmp_path: Path) -> None:
+    """To new ones it is the cancellation (MCP 2026-07-28, Cancellation)."""
     world = World(tmp_path)
     async with world.gate as gate:
-        async with http_client() as http:
-            running = slow(world.client(http), "gone")
-            await world.reached("gone")
-            running.cancel()
-            await asyncio.wait({running})
-        await gate.awaited(lambda g: g.rows(kind="call.outcome", reason="call.cancelled"))
+        await leave(world, "gone", mirror("tools/call", {"name": "slow"}))
+        (outcome,) = await gate.awaited(lambda g: g.rows(kind="call.outcome", target="slow"))
+        assert outcome.reason == "call.cancelled"
         world.go()
 
 
@@ -139,7 +156,7 @@ async def test_a_reload_under_load_drops_no_call(tmp_path: Path) -> None:
     async def keep_calling(name: str) -> int:
         done = 0
         async with http_client() as http:
-            client = world.client(http)
+            client = world.client(http, who="bob")
             while not stop.is_set():
                 token = f"{name}-{done}"
                 said = await client.call("count", {"token": token})
@@ -165,7 +182,7 @@ async def test_a_reload_under_load_drops_no_call(tmp_path: Path) -> None:
 
 async def answering(world: World, http: Client, upstream: str, **wanted: Any) -> Said:
     """Until this upstream answers, or refuses with ``reason``."""
-    client = world.client(http, upstream)
+    client = world.client(http, upstream, "bob")
     async with asyncio.timeout(15):
         while True:
             said = await client.call("count", {"token": "new"})
@@ -228,28 +245,26 @@ def _mapping_clash(gate: Gateway) -> None:
     gate.write_config(upstreams={"count": {**upstreams["count"], "tools": tools}})
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [_broken_yaml, _unknown_key, _broken_policy, _no_text, _missing_secret, _mapping_clash],
-)
-async def test_a_broken_configuration_is_not_taken_and_health_says_so(
-    tmp_path: Path, damage: Callable[[Gateway], None]
-) -> None:
+DAMAGES = (_broken_yaml, _unknown_key, _broken_policy, _no_text, _missing_secret, _mapping_clash)
+
+
+async def test_a_broken_configuration_is_not_taken_and_health_says_so(tmp_path: Path) -> None:
     world = World(tmp_path)
     good = dict(world.gate.settings)
     async with world.gate as gate, http_client() as http:
         client = world.client(http)
-        assert (await client.call("count", {"token": "before"})).reason == ""
         assert "configuration" not in await ready(gate, http)
-        damage(gate)
-        gate.signal(signal.SIGHUP)
-        await ready_says(gate, http, True)
-        assert (await client.call("count", {"token": "still"})).reason == ""
-        gate.settings = good
-        gate.write_config()
-        gate.write_policy(PERMIT_ALL)
-        await ready_says(gate, http, False)
-        assert (await client.call("count", {"token": "again"})).reason == ""
+        for damage in DAMAGES:
+            damage(gate)
+            gate.signal(signal.SIGHUP)
+            await ready_says(gate, http, damage.__name__)
+            assert (await client.call("count", {"token": "still"})).reason == "", damage
+            gate.settings = dict(good)
+            gate.write_config()
+            gate.write_policy(PERMIT_ALL)
+            gate.signal(signal.SIGHUP)
+            await ready_says(gate, http, "")
+            assert (await client.call("count", {"token": "again"})).reason == "", damage
         assert "Traceback" not in gate.log
 
 
@@ -260,9 +275,10 @@ async def ready(gate: Gateway, http: Client) -> dict[str, Any]:
     return found
 
 
-async def ready_says(gate: Gateway, http: Client, broken: bool) -> None:
+async def ready_says(gate: Gateway, http: Client, damage: str) -> None:
+    """Until it says that something is wrong, or, for no damage, that nothing is."""
     async with asyncio.timeout(15):
-        while ("configuration" in await ready(gate, http)) is not broken:
+        while ("configuration" in await ready(gate, http)) is not bool(damage):
             pass
 
 

@@ -1,28 +1,48 @@
-"""A server on the public ``mcp`` SDK with 500 tools; two of its words are about size.
+"""A server on the public ``mcp`` SDK with 500 tools, itself listing them in pages of 150."""
 
-Its own list is one page: what comes to a client in pages, the gateway has cut.
-"""
+import asyncio
+from typing import Any
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server import Server, ServerRequestContext
+from mcp.server.stdio import stdio_server
+from mcp_types import (
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+    Tool,
+)
 
 TOOLS = 500
-server = MCPServer("big", log_level="WARNING")
+PAGE = 150
+NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}}
 
 
-def large(lines: int) -> str:
-    """As many lines of forty characters."""
-    return "\n".join(f"{n:039}" for n in range(lines))
+async def list_tools(
+    _: ServerRequestContext[Any], params: PaginatedRequestParams | None
+) -> ListToolsResult:
+    start = int(params.cursor or 0) if params else 0
+    end = min(start + PAGE, TOOLS)
+    tools = [
+        Tool(name=f"tool-{n:03}", description=f"Repeats {n}. " + "x" * 200, input_schema=NUMBER)
+        for n in range(start, end)
+    ]
+    return ListToolsResult(tools=tools, next_cursor=str(end) if end < TOOLS else None)
 
 
-def numbered(number: int) -> None:
-    def tool() -> str:
-        return f"number {number}"
+async def call_tool(_: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
+    """The tool's name, ``n`` times, a line each."""
+    times = int((params.arguments or {}).get("n", 1))
+    text = "\n".join([params.name] * times)
+    return CallToolResult(content=[TextContent(type="text", text=text)])
 
-    server.add_tool(tool, name=f"tool-{number:03}", description=f"Says {number}. " + "x" * 200)
+
+async def main() -> None:
+    server = Server("big", on_list_tools=list_tools, on_call_tool=call_tool)
+    async with stdio_server() as (read, write):
+        await server.run(read, write, server.create_initialization_options())
 
 
 if __name__ == "__main__":
-    server.add_tool(large)
-    for number in range(TOOLS - 1):
-        numbered(number)
-    server.run("stdio")
+    asyncio.run(main())

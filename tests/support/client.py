@@ -181,6 +181,12 @@ class Wire:
         return parse_answer(await self.rest(seconds))
 
 
+def posted(base: str, path: str, key: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+    """A whole POST, for a client that is not going to wait for its answer."""
+    lines = (f"{name}: {value}" for name, value in headers.items())
+    return head(base, key, len(body), *lines, line=f"POST {path} HTTP/1.1") + body
+
+
 def parse_answer(raw: bytes) -> Said:
     """One plain HTTP/1.1 answer."""
     head, _, body = raw.partition(b"\r\n\r\n")

@@ -248,6 +248,7 @@ class Gateway:
         """Every row that is durable now, oldest first."""
         place = f"file:{self.folder / 'data' / 'lockgate.db'}?mode=ro"
         with closing(sqlite3.connect(place, uri=True)) as db:
+            db.execute("BEGIN")  # both queries see one moment
             slots: dict[str, dict[str, Any]] = {}
             for event, slot, data in db.execute("SELECT event_id, slot, data FROM slot"):
                 slots.setdefault(event, {})[slot] = json.loads(data)

@@ -62,6 +62,14 @@ for name, body in {
 }.items():
     case(f"twice: {name}", "wire.duplicate-key", posting(body))
 
+for name, body in {
+    "of what is called": PLAIN % (META, ',"name":"a","Name":"b"'),
+    "of what is called, alone": PLAIN % (META, ',"Name":"b"'),
+    "by a long s": PLAIN % (META, ',"arguments":{},"argument\\u017f":{}'),
+    "deep inside": PLAIN % (META, ',"x":[{"y":{"z":1,"Z":1}}]'),
+}.items():
+    case(f"other spelling: {name}", "wire.ambiguous-key", posting(body))
+
 case("deep: 65 levels", "wire.too-deep", posting(PLAIN % (META, ',"x":' + "[" * 63 + "]" * 63)))
 case("deep: 100 000 levels", "wire.too-deep", posting("[" * 100_000 + "]" * 100_000))
 case("deep: objects", "wire.too-deep", posting('{"a":' * 90 + "1" + "}" * 90))

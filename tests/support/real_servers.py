@@ -3,27 +3,47 @@
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from mcp_types import METHOD_NOT_FOUND, CallToolResult, TextContent
 
 from lockgate.app.demo.folder import run_git
 from lockgate.app.demo.stage import http_client
 from lockgate.app.demo.upstreams import find_upstreams
 from lockgate.app.ingress_stdio import DEFAULT_URL
-from support.gateway import ROOT, Gateway
+from support.gateway import ROOT, Gateway, python
 
 MODES = ("legacy", "2026-07-28", "auto")
 SECONDS = 60.0
 """Six cold programs on two cores that others use too."""
-HOW = "run `make test`, or `sh scripts/setup_node.sh` and put .node/bin and .node/node_modules/.bin on the PATH"  # noqa: E501
+HOW = (
+    "run `make test`, or `sh scripts/setup_node.sh` and put .node/bin and .node/node_modules/.bin "
+    "on the PATH"
+)
+SUPPORT = ROOT / "tests" / "support"
 FILE = "Monday: carol\n"
+
+
+class House(Gateway):
+    """A gateway before every real server, and three of ours for what those do not do."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.real = real_servers(root)
+        big = {"command": sys.executable, "args": [str(SUPPORT / "big_server.py")]}
+        parrots = {f"parrot-{era}": python(str(SUPPORT / "parrot.py"), era)
+                   for era in ("legacy", "modern")}  # fmt: skip
+        upstreams = {**self.real, "big": big, **parrots}
+        super().__init__(root / "gate", upstreams, limits={"burst": 10_000})
+        for who in ("alice", "bob"):
+            self.key(who)
 
 
 def real_servers(root: Path) -> dict[str, Any]:
@@ -90,6 +110,48 @@ async def client_past_the_gate(settings: Mapping[str, Any], log: Path) -> AsyncI
         transport = stdio_client(server, errors)
         async with Client(transport, cache=None, read_timeout_seconds=SECONDS) as client:
             yield client
+
+
+def said(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+async def every_tool(client: Client) -> dict[str, Any]:
+    """All pages, as a client collects them. No upstream may be missing."""
+    found: dict[str, Any] = {}
+    cursor: str | None = None
+    while True:
+        page = await client.list_tools(cursor=cursor)
+        assert not (page.meta or {}).get("lockgate/unavailable")
+        found |= {tool.name: tool.model_dump() for tool in page.tools}
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+async def listed(client: Client, kind: str) -> list[Any]:
+    """``resources``, ``resource_templates`` or ``prompts``; none where the server has no such
+    method."""
+    try:
+        page = await getattr(client, f"list_{kind}")()
+    except MCPError as error:
+        if error.code != METHOD_NOT_FOUND:
+            raise
+        return []
+    items = [item.model_dump() for item in getattr(page, kind)]
+    for item in items:  # the gate's own remark, beside what the server says
+        marks = {k: v for k, v in (item["meta"] or {}).items() if k != "lockgate/conditional"}
+        item["meta"] = marks or None
+    return items
+
+
+async def error_of(act: Callable[[], Awaitable[object]]) -> MCPError:
+    """The JSON-RPC error that it ends in."""
+    try:
+        await act()
+    except MCPError as error:
+        return error
+    raise AssertionError("no error")
 
 
 def _python_path() -> dict[str, str]:

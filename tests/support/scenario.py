@@ -199,7 +199,9 @@ class Stage:
             State(gate, resolver, {self.endpoint.path: self.endpoint}, Limits()),
             Sessions(sealer, ended, 60_000),
             Cursors(sealer),
+            lambda reason, peer: self.counted.append((reason, peer)),
         )
+        self.counted: list[tuple[str, str]] = []
         self.heard: list[bytes] = []
 
     def stamp(self) -> Stamp:

@@ -27,7 +27,10 @@ def stage_of(*faults: str, **given: Any) -> Stage:
     told = {"principal": "alice via desk as doctor", "policy": PERMIT_ALL,
             "tools": {"get_patient": SCHEMA}, **given}  # fmt: skip
     stage = Stage(Story("", told, {}, {}, faults), MemoryEvents())
-    both = {"/mcp": Endpoint("/mcp", ("clinic",), prefixed=True), stage.endpoint.path: stage.endpoint}
+    both = {
+        "/mcp": Endpoint("/mcp", ("clinic",), prefixed=True),
+        stage.endpoint.path: stage.endpoint,
+    }
     stage.gateway.state = msgspec.structs.replace(stage.gateway.state, endpoints=both)
     return stage
 
@@ -130,7 +133,8 @@ class Speaker:
     async def post(
         self, body: bytes, headers: Mapping[str, str] = {}, *, mirrored: bool = True
     ) -> Said:
-        incoming = Incoming(body, self._headers(headers), self.caller(), mirrored)
+        sent = self._headers(headers)
+        incoming = Incoming(body, sent if mirrored else sent.optional(), self.caller())
         put = self.heard.append
         return Said(await self.stage.gateway.handle(incoming, lambda raw: put(orjson.loads(raw))))
 

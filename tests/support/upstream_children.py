@@ -172,6 +172,23 @@ def slow_to_start(request: Request) -> None:
         sys.exit(4)
 
 
+def slow_modern(request: Request) -> None:
+    """Reads the probe only when ``initialize`` follows it, and is modern from then on."""
+    if request["method"] != "initialize":
+        modern(request)
+        return
+    data = {"supported": [MODERN], "requested": LEGACY}
+    error = {"code": -32022, "message": "this connection is modern", "data": data}
+    say({"jsonrpc": "2.0", "id": request["id"], "error": error})
+
+
+def serve_slowly() -> None:
+    lines = [sys.stdin.readline() for _ in ("server/discover", "its cancellation", "initialize")]
+    for line in lines:
+        slow_modern(json.loads(line))
+    serve(slow_modern)
+
+
 def refuses_discover(request: Request) -> None:
     if request["method"] == "server/discover":
         fail(request, -32000, "Server not initialized")
@@ -246,6 +263,7 @@ KINDS: dict[str, Callable[[], None]] = {
     "exits-on-discover": lambda: serve(exits_on_discover),
     "hangs-on-discover": lambda: serve(hangs_on_discover),
     "slow-to-start": lambda: serve(slow_to_start),
+    "slow-modern": serve_slowly,
     "future-only": lambda: serve(future_only),
     "crash": crash,
     "chatter": chatter,

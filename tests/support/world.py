@@ -76,6 +76,10 @@ class World:
         self._stamps += 1
         return Stamp(f"e-{self._stamps}", self.now)
 
+    @property
+    def healthy(self) -> bool:
+        return True
+
     async def commit(self, event: AuditEvent) -> None:
         self.step("commit", event, JournalDown)
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from lockgate.pipeline.caller import Caller
 from lockgate.wire.headers import Headers
 from lockgate.wire.refusal import WireRefusal
 
@@ -31,6 +32,8 @@ class Exchange:
         self.headers = Headers(scope["headers"])
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
+        self.caller: Caller | None = None
+        """Once it is known who asks."""
         self.started = False
         self._whole = False
         self._receive = receive
@@ -50,11 +53,11 @@ class Exchange:
                     if event["type"] != "http.request":
                         raise ClientGone
                     size += len(event.get("body", b""))
+                    self._whole = not event.get("more_body", False)
                     if size > most:
                         raise WireRefusal("wire.too-large")
                     parts.append(event.get("body", b""))
-                    if not event.get("more_body", False):
-                        self._whole = True
+                    if self._whole:
                         return b"".join(parts)
         except TimeoutError as late:
             raise WireRefusal("wire.too-slow") from late

@@ -64,23 +64,29 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """One POSTed message before it is read. ``mirrored`` is False where the transport has no
-    headers of MCP's own (stdio)."""
+    """One POSTed message before it is read. ``headers`` are optional ones where the transport has
+    none of MCP's own (stdio)."""
 
     raw: bytes
     headers: Headers
     caller: Caller
-    mirrored: bool = True
 
 
 class Gateway:
     """Speaks MCP to clients. Everything it lets through has passed ``pipeline.run``."""
 
-    def __init__(self, state: State, sessions: Sessions, cursors: Cursors) -> None:
+    def __init__(
+        self,
+        state: State,
+        sessions: Sessions,
+        cursors: Cursors,
+        count: Callable[[str, str], None],
+    ) -> None:
         self.state = state
         self.inflight = InFlight()
         self._sessions = sessions
         self._cursors = cursors
+        self._count = count
 
     async def handle(self, incoming: Incoming, put: Put) -> Answer:
         """Answer one message. Raises nothing for whatever a client can send."""
@@ -90,18 +96,18 @@ class Gateway:
             incoming = _placed(incoming, state)
             message = jsonrpc.parse(incoming.raw, state.limits)
             session = self.resume(incoming.headers, caller)
-            mirrored = incoming.headers if incoming.mirrored else None
-            request = read(message, mirrored, session)
+            request = read(message, incoming.headers, session)
             return await self._dispatch(request, session, incoming, state, put)
         except WireRefusal as refused:
             self.note(caller, request.method if request else "", refused.reason, incoming.raw)
             if message is not None and message.kind == "request":
                 refused.id = message.id
             return _turned_away(refused, request, caller, in_session=session is not None)
-        except (JournalDown, StoreDown) as down:
+        except JournalDown:  # the journal says so itself, once
+            return _answered(request, Refused("journal.unavailable", caller.call))
+        except StoreDown as down:
             log.error("call %s failed: %s", caller.call, down)
-            reason = "journal.unavailable" if isinstance(down, JournalDown) else "pipeline.failed"
-            return _answered(request, Refused(reason, caller.call))
+            return _answered(request, Refused("pipeline.failed", caller.call))
 
     def resume(self, headers: Headers, caller: Caller) -> Session | None:
         """The session named in the headers. Raises ``WireRefusal``, also where nobody can say
@@ -132,7 +138,11 @@ class Gateway:
         return Answer(204)
 
     def note(self, caller: Caller, method: str, reason: str, raw: bytes) -> None:
-        """Journal a request that never became a call."""
+        """Journal a request that never became a call. It is only counted, by reason and peer, where
+        a flood of them would fill the journal."""
+        if reason == "quota.messages" or not self.state.gate.journal.healthy:
+            self._count(reason, caller.peer)
+            return
         cap = self.state.gate.result_cap
         kept = orjson.dumps(raw[:cap].decode(errors="replace"))
         event = record.refusal(stamp(), caller, method, reason, kept)
@@ -194,7 +204,7 @@ class Gateway:
     async def _call(self, request: Request, incoming: Incoming, state: State, put: Put) -> Answer:
         caller = incoming.caller
         call = await state.resolver.call_of(request, caller, state.gate)
-        if call.tool is not None and incoming.mirrored and request.era == "modern":
+        if call.tool is not None and request.era == "modern":
             check_param_headers(incoming.headers, call.tool.schema, call.arguments)
         answer = await run(call, state.gate, _progress(request, put))
         if isinstance(answer, Refused):

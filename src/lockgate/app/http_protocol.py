@@ -1,4 +1,5 @@
-"""uvicorn's HTTP protocol with the bounds it lacks: time and size of the header section.
+"""uvicorn's HTTP protocol with the bounds it lacks: time and size of the header section, and
+time to read an answer.
 
 Relies on uvicorn internals, so ``pyproject.toml`` pins its version.
 """
@@ -35,7 +36,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """Set by ``limits.header_seconds``."""
     refused: Callable[[str, str], None] = staticmethod(_nobody)
     """Told reason and peer of each refusal."""
+    write_seconds = 60.0
+    """How long a client may leave unread what was written for it, until it is dropped."""
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _parting: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _unparsed = 0
@@ -46,9 +50,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._headers_came()
+        self._was_read()
         if self._parting is not None:
             self._parting.cancel()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._was_read()
+        self._unread = self.loop.call_later(self.write_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._was_read()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -93,6 +107,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _was_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _refuse(self, reason: str) -> None:
         self._headers_came()

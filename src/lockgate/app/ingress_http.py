@@ -8,12 +8,13 @@ from typing import Any, Protocol
 import msgspec
 import orjson
 
+from lockgate.app.brake import Brake
 from lockgate.app.exchange import ClientGone, Exchange, HeaderList, Receive, Scope, Send
 from lockgate.app.gateway import Answer, Gateway, Incoming
 from lockgate.app.outbox import Outbox
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.identity.refusal import AuthRefusal
-from lockgate.model import REASONS, Principal
+from lockgate.model import REASONS, Json, Principal
 from lockgate.pipeline.caller import Caller
 from lockgate.wire.answer import refusal
 from lockgate.wire.refusal import WireRefusal
@@ -58,13 +59,16 @@ class Ingress:
         authenticate: Authenticate,
         refused: Callable[[str, str], None],
         health: Callable[[], dict[str, Any]],
+        brake: Brake,
     ) -> None:
         self._gateway = gateway
         self.edge = edge
         """Replaced whole on reload."""
+        self.keep_alive_seconds = KEEP_ALIVE_SECONDS
         self._authenticate = authenticate
         self._refused = refused
         self._health = health
+        self._brake = brake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,14 +79,12 @@ class Ingress:
         except ClientGone:
             return
         except WireRefusal as refused:
-            self._refused(refused.reason, exchange.peer)
-            await self._turn_away(exchange, refused.reason, refused.detail)
+            await self._refuse(exchange, refused)
         except asyncio.CancelledError:  # by nobody but a server that has waited long enough
             await self._turn_away(exchange, "gateway.stopping")
         except Exception:
             log.exception("a request failed inside the gateway")
-            self._refused("pipeline.failed", exchange.peer)
-            await self._turn_away(exchange, "pipeline.failed")
+            await self._refuse(exchange, WireRefusal("pipeline.failed"))
 
     async def _serve(self, exchange: Exchange) -> None:
         if exchange.path.startswith("/health/"):
@@ -96,12 +98,18 @@ class Ingress:
         endpoint = self._gateway.state.endpoints.get(path)
         if endpoint is None:
             raise WireRefusal("wire.bad-path")
-        caller = Caller(principal, endpoint, exchange.peer, stamp().id)
-        try:
-            await self._answer(exchange, caller)
-        except WireRefusal as refused:
+        exchange.caller = Caller(principal, endpoint, exchange.peer, stamp().id)
+        self._brake.take(principal)
+        await self._answer(exchange, exchange.caller)
+
+    async def _refuse(self, exchange: Exchange, refused: WireRefusal) -> None:
+        caller = exchange.caller
+        if caller is None:
+            self._refused(refused.reason, exchange.peer)
+        else:
             self._gateway.note(caller, "", refused.reason, b"")
-            await self._turn_away(exchange, refused.reason, refused.detail, caller.call)
+        call = caller.call if caller else ""
+        await self._turn_away(exchange, refused.reason, refused.detail, call, refused.data)
 
     async def _answer(self, exchange: Exchange, caller: Caller) -> None:
         match exchange.method:
@@ -133,7 +141,8 @@ class Ingress:
 
     async def _post(self, exchange: Exchange, caller: Caller) -> None:
         _check_media_types(exchange)
-        raw = await exchange.body(self.edge.message_bytes, self.edge.body_seconds)
+        with self._brake.reading(caller.principal, exchange.headers.one("content-length")):
+            raw = await exchange.body(self.edge.message_bytes, self.edge.body_seconds)
         outbox = Outbox()
         put = outbox.put if _takes_streams(exchange) else _drop
         working = asyncio.ensure_future(self._gateway.handle(_incoming(exchange, raw, caller), put))
@@ -149,7 +158,7 @@ class Ingress:
             task.add_done_callback(outbox.wake)
         try:
             while not working.done():
-                changed = await outbox.changed(KEEP_ALIVE_SECONDS)
+                changed = await outbox.changed(self.keep_alive_seconds)
                 if closed.done():
                     self._client_left(exchange, working)
                     return
@@ -194,10 +203,17 @@ class Ingress:
         await exchange.answer(answer.status, answer.body, headers)
 
     async def _turn_away(
-        self, exchange: Exchange, reason: str, detail: str = "", call: str = ""
+        self,
+        exchange: Exchange,
+        reason: str,
+        detail: str = "",
+        call: str = "",
+        data: dict[str, Json] | None = None,
     ) -> None:
         """A refusal that belongs to no MCP request; the connection ends with it."""
-        _, body = refusal(reason, id=None, method="", call_id=call, detail=detail, era="modern")
+        _, body = refusal(
+            reason, id=None, method="", call_id=call, detail=detail, data=data, era="modern"
+        )
         if exchange.started:  # a stream: it has its own way to say so
             await exchange.write(encode_event(body), last=True)
         else:
@@ -242,10 +258,10 @@ def _drop(_: bytes) -> None:
 
 
 def _incoming(exchange: Exchange, raw: bytes, caller: Caller) -> Incoming:
-    # Our stdio shim says so: on stdio there are no headers that could mirror the body. Nothing is
-    # trusted for it: the body is what is judged, and what goes upstream is mirrored anew.
+    # Our stdio shim says so: on stdio there are no headers that could mirror the body. Whoever says
+    # so may leave them out, no more: those that are sent must agree with the body all the same.
     stdio = exchange.headers.one(TRANSPORT_HEADER) == "stdio"
-    return Incoming(raw, exchange.headers, caller, mirrored=not stdio)
+    return Incoming(raw, exchange.headers.optional() if stdio else exchange.headers, caller)
 
 
 async def _stream(exchange: Exchange, notices: list[bytes]) -> None:

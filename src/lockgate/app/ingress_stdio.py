@@ -7,7 +7,7 @@ gateway under a personal key, and answers back. stdout carries MCP only; complai
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -16,15 +16,54 @@ from typing import Any, BinaryIO
 import orjson
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.http import Url
 
+from lockgate.wire import edit
+from lockgate.wire.refusal import WireRefusal
 from lockgate.wire.streams import LineDecoder, SseDecoder, encode_line
 
 DEFAULT_URL = "http://127.0.0.1:8765/mcp"
 _MOST_BYTES = 16 * 2**20
-_UNREACHABLE = -31000
 _META_VERSION = "io.modelcontextprotocol/protocolVersion"
 _CONNECT = timedelta(seconds=5)
 _LAST_ANSWERS_SECONDS = 5.0
+_NO_ANSWER = (202, 204)
+_UNREACHABLE = (
+    b'{"jsonrpc":"2.0","id":%b,"error":{"code":-31000,"message":"The gateway cannot be reached. '
+    b'Ask the operator whether Lockgate is running."}}\n'
+)
+
+
+class NotMcp(Exception):
+    """What answered is no MCP endpoint."""
+
+
+class Underway:
+    """One line of the client's, until it has been answered."""
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+        self.fields = _peek(line)
+        self.method = self.fields.get("method")
+        self.id = edit.get(line, "/id") if self.method is not None else None
+        """As the client wrote it, so that ``1`` and ``"1"`` are two; None for what asks nothing."""
+        self.cancelled = False
+        self._task: asyncio.Task[None] | None = None
+        self._began = False
+
+    def run(self, forwarding: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        self._task = asyncio.create_task(forwarding)
+        return self._task
+
+    def begin(self) -> None:
+        """The answer begins. Only from here on pyreqwest 0.15 can be interrupted."""
+        self._began = True
+
+    def cancel(self) -> None:
+        """At once, or when the answer begins: with the gateway's first keep-alive at the latest."""
+        self.cancelled = True
+        if self._began and self._task is not None:
+            self._task.cancel()
 
 
 class Shim:
@@ -45,21 +84,22 @@ class Shim:
         }
         self._write = write
         self._session = ""
-        self._modern: dict[Any, asyncio.Task[None]] = {}
+        self._modern: dict[bytes, Underway] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, line: bytes) -> None:
         """One message. ``initialize`` is awaited: what follows needs its session."""
-        message = _peek(line)
-        if self._cancels(message):
+        said = Underway(line)
+        if said.method == "notifications/cancelled" and self._cancel(line):
             return
-        task = asyncio.create_task(self._forward(line, message))
+        task = said.run(self._forward(said))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        if _is_modern(message) and "id" in message:
-            self._modern[message["id"]] = task
-            task.add_done_callback(lambda _: self._modern.pop(message["id"], None))
-        if message.get("method") == "initialize":
+        id = said.id
+        if id is not None and _is_modern(said.fields):
+            self._modern[id] = said
+            task.add_done_callback(lambda _: self._modern.pop(id, None))
+        if said.method == "initialize":
             await task
 
     async def finish(self) -> None:
@@ -71,35 +111,41 @@ class Shim:
             with suppress(PyreqwestError):
                 await request.header("mcp-session-id", self._session).build().send()
 
-    def _cancels(self, message: dict[str, Any]) -> bool:
-        if message.get("method") != "notifications/cancelled":
-            return False
-        running = self._modern.get(message.get("params", {}).get("requestId"))
+    def _cancel(self, line: bytes) -> bool:
+        running = self._modern.get(edit.get(line, "/params/requestId") or b"")
         if running is not None:
             running.cancel()
         return running is not None
 
-    async def _forward(self, line: bytes, message: dict[str, Any]) -> None:
+    async def _forward(self, said: Underway) -> None:
         try:
-            await self._post(line)
-        except PyreqwestError as failure:
-            _complain(f"the gateway at {self._url} cannot be reached: {type(failure).__name__}")
-            if "id" in message and "method" in message:
-                self._write(encode_line(_unreachable(message["id"])))
+            await self._post(said)
+        except (PyreqwestError, WireRefusal, NotMcp) as failure:
+            _complain(f"no answer from the gateway at {self._url}: {type(failure).__name__}")
+            if said.id is not None and not said.cancelled:
+                self._write(_UNREACHABLE % said.id)
 
-    async def _post(self, line: bytes) -> None:
-        request = self._client.post(self._url).headers(self._headers).body_bytes(line)
+    async def _post(self, said: Underway) -> None:
+        request = self._client.post(self._url).headers(self._headers).body_bytes(said.line)
         if self._session:
             request = request.header("mcp-session-id", self._session)
-        async with request.build_streamed() as response:
+        # A buffer would hold notifications back until it is full.
+        async with request.streamed_read_buffer_limit(0).build_streamed() as response:
+            said.begin()
+            if said.cancelled:
+                return
             self._session = response.headers.get("mcp-session-id") or self._session
             streamed = (response.headers.get("content-type") or "").startswith("text/event-stream")
-            await (self._relay_stream(response) if streamed else self._relay_body(response))
-
-    async def _relay_body(self, response: Any) -> None:
-        body = bytes(await response.bytes())
-        if body:
-            self._write(encode_line(body))
+            if streamed:
+                await self._relay_stream(response)
+                return
+            body = bytes(await response.bytes())
+        if not body and response.status in _NO_ANSWER:
+            return
+        if "jsonrpc" not in _peek(body):
+            raise NotMcp
+        if said.id is not None or said.method is None:  # to what asks nothing, nothing is said
+            self._write(encode_line(_addressed(body, said.id)))
 
     async def _relay_stream(self, response: Any) -> None:
         decoder = SseDecoder(_MOST_BYTES)
@@ -122,14 +168,17 @@ async def carry(url: str, key: str, source: BinaryIO, sink: BinaryIO) -> None:
     builder = ClientBuilder().follow_redirects(False).no_proxy().connect_timeout(_CONNECT)
     async with builder.build() as client:
         shim = Shim(client, url, key, write)
-        while chunk := await reader.read(2**16):
-            for line in lines.feed(chunk):
-                await shim.take(line)
+        try:
+            while chunk := await reader.read(2**16):
+                for line in lines.feed(chunk):
+                    await shim.take(line)
+        except WireRefusal:
+            _complain("the client sent a message of more than 16 MiB")
         await shim.finish()
 
 
 def run() -> int:
-    """Exit codes: 0 the client closed, 2 bad usage, 3 no usable key."""
+    """Exit codes: 0 the client closed or sent too much, 2 bad usage, 3 no usable key."""
     arguments = sys.argv[2:]
     options = dict(zip(arguments[::2], arguments[1::2], strict=False))
     if len(arguments) % 2 or not options.keys() <= {"--url", "--key-file"}:
@@ -139,6 +188,9 @@ def run() -> int:
     if not key:
         return 3
     url = options.get("--url") or os.environ.get("LOCKGATE_URL") or DEFAULT_URL
+    if not _is_http(url):
+        _complain(f"not an http:// or https:// URL: {url}")
+        return 2
     asyncio.run(carry(url, key, sys.stdin.buffer, sys.stdout.buffer))
     return 0
 
@@ -153,19 +205,30 @@ Speaks MCP on standard input and output, and passes everything to a running Lock
 
 
 def _key(file: str | None) -> str:
+    """Empty, after saying why, for what cannot be one."""
     if file is None:
-        key = os.environ.get("LOCKGATE_KEY", "").strip()
+        key, place = os.environ.get("LOCKGATE_KEY", "").strip(), "LOCKGATE_KEY"
         if not key:
             _complain("no key: set LOCKGATE_KEY or give --key-file")
-        return key
-    try:
-        key = Path(file).expanduser().read_text().strip()
-    except OSError as error:
-        _complain(f"the key file {file} cannot be read: {error.strerror}")
+            return ""
+    else:
+        place = f"the key file {file}"
+        try:
+            key = Path(file).expanduser().read_text(errors="replace").strip()
+        except OSError as error:
+            _complain(f"{place} cannot be read: {error.strerror}")
+            return ""
+    if not (key.isascii() and key.isprintable() and " " not in key) or not key:
+        _complain(f"{place} does not hold one key and nothing else")
         return ""
-    if not key:
-        _complain(f"the key file {file} is empty")
     return key
+
+
+def _is_http(url: str) -> bool:
+    try:
+        return Url(url).scheme in ("http", "https")
+    except ValueError:
+        return False
 
 
 def _peek(line: bytes) -> dict[str, Any]:
@@ -183,11 +246,12 @@ def _is_modern(message: dict[str, Any]) -> bool:
     return isinstance(meta, dict) and _META_VERSION in meta
 
 
-def _unreachable(id: Any) -> bytes:
-    said = "The gateway cannot be reached. Ask the operator whether Lockgate is running."
-    return orjson.dumps(
-        {"jsonrpc": "2.0", "id": id, "error": {"code": _UNREACHABLE, "message": said}}
-    )
+def _addressed(body: bytes, id: bytes | None) -> bytes:
+    """A refusal that came before the message was read names no request. On HTTP it answers the
+    POST; on stdio only an id says what it answers."""
+    if id is not None and edit.get(body, "/id") == b"null":
+        return edit.put(body, "/id", id)
+    return body
 
 
 def _complain(text: str) -> None:

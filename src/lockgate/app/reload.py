@@ -35,12 +35,13 @@ class Reloader:
 
     async def check(self) -> None:
         """Reload if anything changed since the last look."""
-        now = self._fingerprint()
-        if now != self._seen:
-            self._seen = now
+        if self._fingerprint() != self._seen:
             self.reload()
 
     def reload(self) -> None:
+        # Taken before reading: what changes meanwhile is seen at the next look. Other policy files
+        # than before are taken twice for that.
+        self._seen = self._fingerprint()
         try:
             settings = load(self._path)
             self._apply(settings)
@@ -49,7 +50,6 @@ class Reloader:
             log.error("configuration not taken, the last good one stays: %s", refused)
             return
         self._settings = settings
-        self._seen = self._fingerprint()
         self.problem = ""
         log.info("configuration reloaded")
 

@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,10 @@ log = logging.getLogger("lockgate")
 REFRESH_SECONDS = 0.5
 """Revoked keys, ended sessions and new approvals are seen within this time."""
 TALLY_SECONDS = 10.0
-DAY_MS = 86_400_000
 WATCH_SECONDS = 1.0
 DAY_MS = 86_400_000
+CONNECTIONS = 1_000
+"""Open at the same time. Whoever comes then is told 503, also for health."""
 _BACKLOG = 512
 
 
@@ -57,10 +59,15 @@ async def opened(path: Path, settings: Settings, bound: str) -> AsyncIterator[Ru
     """
     plant = Plant(open_stores(Path(settings.data_dir)), settings)
     state = plant.state(settings, read_policies(settings, path.parent))
+
+    def refused(reason: str, peer: str) -> None:
+        plant.tally.add(reason, peer, now_ms())
+
     gateway = Gateway(
         state,
         Sessions(plant.sealer, plant.sessions, settings.limits.session_days * DAY_MS),
         Cursors(plant.sealer),
+        refused,
     )
 
     def apply(new: Settings) -> None:
@@ -70,15 +77,13 @@ async def opened(path: Path, settings: Settings, bound: str) -> AsyncIterator[Ru
 
     reloader = Reloader(path, settings, apply)
 
-    def refused(reason: str, peer: str) -> None:
-        plant.tally.add(reason, peer, now_ms())
-
     ingress = Ingress(
         gateway,
         edge_of(settings, bound),
         plant.authenticator.authenticate,
         refused,
         lambda: health(plant, reloader),
+        plant.brake,
     )
     background = [asyncio.create_task(each) for each in _background(plant, reloader)]
     try:
@@ -89,19 +94,20 @@ async def opened(path: Path, settings: Settings, bound: str) -> AsyncIterator[Ru
             task.cancel()
         await plant.close_upstreams()
         await _end_journal(plant)
+        plant.stores.engine.dispose()
 
 
 async def serve(path: Path, settings: Settings, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. ``ready`` gets the base URL once calls are answered."""
-    listener = listen(settings.listen.host, settings.listen.port)
-    bound = address_of(listener)
-    async with opened(path, settings, bound) as running:
-        config = server_config(running.ingress, settings, running.refused)
-        server = Server(config, lambda: ready(f"http://{bound}"))
-        loop = asyncio.get_running_loop()
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(signal.SIGHUP, running.reloader.reload)
-        await server.serve(sockets=[listener])
+    with listen(settings.listen.host, settings.listen.port) as listener:
+        bound = address_of(listener)
+        async with opened(path, settings, bound) as running:
+            config = server_config(running.ingress, settings, running.refused)
+            server = Server(config, lambda: ready(f"http://{bound}"))
+            loop = asyncio.get_running_loop()
+            with suppress(NotImplementedError):
+                loop.add_signal_handler(signal.SIGHUP, running.reloader.reload)
+            await server.serve(sockets=[listener])
 
 
 class Server(uvicorn.Server):
@@ -159,6 +165,7 @@ def server_config(
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(limits.drain_seconds) + 1,
     )
@@ -215,8 +222,17 @@ def _say_fixed(old: Settings, new: Settings) -> None:
 
 
 def _background(plant: Plant, reloader: Reloader) -> list[Any]:
-    async def refresh() -> None:
-        await asyncio.to_thread(plant.refresh, now_ms())
+    # A thread each: keys must not grow too old while something long is read or written.
+    for_keys = ThreadPoolExecutor(1, thread_name_prefix="lockgate-keys")
+    for_rest = ThreadPoolExecutor(1, thread_name_prefix="lockgate-copies")
+
+    async def read_keys() -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(for_keys, plant.ring.refresh, now_ms())
+
+    async def read_rest() -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(for_rest, plant.refresh_rest, now_ms())
 
     async def tally() -> None:
         for event in plant.tally.drain(now_ms()):
@@ -225,7 +241,8 @@ def _background(plant: Plant, reloader: Reloader) -> list[Any]:
             await plant.journal.flush()
 
     return [
-        every(REFRESH_SECONDS, "reading keys and sessions", refresh),
+        every(REFRESH_SECONDS, "reading keys", read_keys),
+        every(REFRESH_SECONDS, "reading sessions and approvals", read_rest),
         every(TALLY_SECONDS, "recording refused credentials", tally),
         every(WATCH_SECONDS, "watching the configuration", reloader.check),
     ]

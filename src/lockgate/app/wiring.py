@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Engine
 
+from lockgate.app.brake import Brake
 from lockgate.app.gateway import State
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.stamps import Clock, now_ms, stamp
@@ -46,6 +47,10 @@ from lockgate.wire.strict_json import Limits
 
 GATHER_SECONDS = 2.0
 """Facts that are not there by then are unknown."""
+
+
+MESSAGES_PER_CALL = 10
+"""Messages of any kind that a principal may send for each call it may make."""
 
 
 class ApprovalSource:
@@ -90,6 +95,7 @@ class Plant:
         self.authenticator = Authenticator(self.ring, stores.secrets.pepper())
         self.tally = RefusalTally(lambda: stamp().id)
         self.quota = Reservations(quota_limits(settings), now_ms)
+        self.brake = Brake(message_limits(settings), now_ms)
         self.registry = Registry()
         self.tools = ToolCache()
         self.connector = Connector()
@@ -105,6 +111,10 @@ class Plant:
     def refresh(self, now: int) -> None:
         """Bring the copies of keys, sessions and approvals up to date. Raises ``StoreDown``."""
         self.ring.refresh(now)
+        self.refresh_rest(now)
+
+    def refresh_rest(self, now: int) -> None:
+        """All but the keys. Raises ``StoreDown``."""
         self.sessions.refresh(now)
         self.approvals.refresh(now)
 
@@ -134,6 +144,7 @@ class Plant:
             self.pool.retire(name)
         self.registry.replace(registered)
         self.quota.limits = quota_limits(settings)
+        self.brake.limits = message_limits(settings)
         return State(
             gate=gate,
             resolver=Resolver(upstreams, self.tools),
@@ -145,6 +156,14 @@ class Plant:
 def quota_limits(settings: Settings) -> QuotaLimits:
     limits = settings.limits
     return QuotaLimits(limits.calls_per_minute, limits.burst, limits.concurrent_calls)
+
+
+def message_limits(settings: Settings) -> QuotaLimits:
+    """Wide enough for the messages around each call; ``running`` is not used."""
+    limits = settings.limits
+    return QuotaLimits(
+        MESSAGES_PER_CALL * limits.calls_per_minute, MESSAGES_PER_CALL * limits.burst, 1
+    )
 
 
 def endpoints(upstreams: tuple[str, ...]) -> dict[str, Endpoint]:

@@ -15,10 +15,11 @@ _log = logging.getLogger("lockgate.audit")
 class _Entry:
     """An event in the queue. Without a waiter it is kept until it is written."""
 
-    __slots__ = ("event", "tried", "waiter")
+    __slots__ = ("event", "size", "tried", "waiter")
 
     def __init__(self, event: AuditEvent, waiter: asyncio.Future[None] | None) -> None:
         self.event = event
+        self.size = sum(map(len, event.slots.values()))
         self.waiter = waiter
         self.tried = False
 
@@ -44,17 +45,27 @@ class GroupCommitJournal:
     was noted, or whose waiter was cancelled, *has* happened: it stays queued and is tried again
     before the next commit, at ``flush`` and at ``close``.
 
-    Notes never block and are never dropped. Beyond ``note_cap`` of them the journal calls itself
-    unhealthy, so that no new calls are let in; commits queue behind the notes, which slows down
-    those who cause them.
+    Notes never block and are never dropped. Beyond ``note_cap`` of them, or ``byte_cap`` bytes of
+    slots that are queued, the journal calls itself unhealthy and ``commit`` raises ``JournalDown``,
+    so that no new calls are let in until enough is written. What is noted even then is up to its
+    callers to bound.
     """
 
-    def __init__(self, store: EventStore, *, batch_max: int = 256, note_cap: int = 10_000) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        batch_max: int = 256,
+        note_cap: int = 10_000,
+        byte_cap: int = 64 * 2**20,
+    ) -> None:
         self._store = store
         self._batch_max = batch_max
         self._note_cap = note_cap
+        self._byte_cap = byte_cap
         self._queue: deque[_Entry] = deque()
         self._notes = 0
+        self._bytes = 0
         self._failed = False
         self._closed = False
         self._refused = 0
@@ -63,8 +74,12 @@ class GroupCommitJournal:
 
     @property
     def healthy(self) -> bool:
-        """The last write succeeded, the notes fit, and it is not closed."""
-        return not (self._failed or self._closed) and self._notes <= self._note_cap
+        """The last write succeeded, what waits fits, and it is not closed."""
+        return not (self._failed or self._closed or self._full)
+
+    @property
+    def _full(self) -> bool:
+        return self._notes > self._note_cap or self._bytes > self._byte_cap
 
     @property
     def backlog(self) -> int:
@@ -82,16 +97,18 @@ class GroupCommitJournal:
         Cancelling the wait does not take the event back.
         """
         self._refuse_if_closed()
+        if self._full:
+            self._wake()  # or it would stay full where the store is back
+            raise JournalDown(f"{self.backlog} events are waiting to be written")
         waiter = asyncio.get_running_loop().create_future()
-        self._queue.append(_Entry(event, waiter))
+        self._push(_Entry(event, waiter))
         self._wake()
         await waiter
 
     def note(self, event: AuditEvent) -> None:
         """Record with the next batch. Raises ``JournalDown`` only after ``close``."""
         self._refuse_if_closed()
-        self._queue.append(_Entry(event, None))
-        self._notes += 1
+        self._push(_Entry(event, None))
         if not self._failed:
             self._wake()
 
@@ -187,18 +204,23 @@ class GroupCommitJournal:
         self._failed = True
         everyone = [*batch, *self._queue]
         self._queue.clear()
-        self._notes = 0
+        self._notes = self._bytes = 0
         for entry in everyone:
             if entry.awaited:
                 entry.settle(_down(failure))
                 continue
             entry.tried = True
-            self._queue.append(entry)
-            self._notes += entry.waiter is None
+            self._push(entry)
+
+    def _push(self, entry: _Entry) -> None:
+        self._queue.append(entry)
+        self._notes += entry.waiter is None
+        self._bytes += entry.size
 
     def _pop(self) -> _Entry:
         entry = self._queue.popleft()
         self._notes -= entry.waiter is None
+        self._bytes -= entry.size
         return entry
 
 

@@ -12,7 +12,7 @@ from lockgate.model import AuditEvent, Recorded, Slot
 
 SLOTS: frozenset[Slot] = frozenset(get_args(Slot))
 
-State = Literal["finished", "refused", "unfinished"]
+State = Literal["finished", "refused", "held", "unfinished"]
 
 
 class Story(msgspec.Struct, frozen=True):
@@ -21,8 +21,8 @@ class Story(msgspec.Struct, frozen=True):
     call: str
     rows: tuple[Recorded, ...]
     state: State
-    """``unfinished``: an intent without an outcome. It runs still, or the gateway died meanwhile
-    and the upstream may have acted."""
+    """``refused`` and ``held``: it never reached its upstream. ``unfinished``: it was permitted and
+    has no outcome. It runs still, or the gateway died meanwhile and the upstream may have acted."""
 
     @property
     def intent(self) -> AuditEvent | None:
@@ -103,10 +103,15 @@ def timestamp(at: int) -> str:
 
 
 def _state(rows: Sequence[Recorded]) -> State:
-    kinds = {row.event.kind for row in rows}
-    if "call.intent" in kinds and "call.outcome" not in kinds:
-        return "unfinished"
-    return "refused" if kinds & {"call.refused", "auth.refused"} else "finished"
+    events = {row.event.kind: row.event for row in rows}
+    intent = events.get("call.intent")
+    if intent is not None and "call.outcome" not in events:
+        return _WITHOUT_OUTCOME.get(intent.effect, "unfinished")
+    return "refused" if events.keys() & {"call.refused", "auth.refused"} else "finished"
+
+
+_WITHOUT_OUTCOME: Mapping[str, State] = {"deny": "refused", "hold": "held"}
+"""An intent that was not permitted is the last word on its call."""
 
 
 def _tree(data: bytes) -> Any:

@@ -1,6 +1,7 @@
-"""Refusals before authentication, counted instead of written one by one.
+"""Refusals that are counted instead of written one by one: those before authentication, and floods.
 
-Anyone can cause them without a credential, so one durable write each would be an amplifier.
+Anyone can cause them without a credential, or without a limit, so one durable write each would be
+an amplifier.
 """
 
 import ipaddress

@@ -51,6 +51,8 @@ class Call(msgspec.Struct, frozen=True):
     envelope: Envelope = Envelope()
     origin: str = ""
     """Digest of the call as the client made it, where an obligation has changed it since."""
+    part_of: str = ""
+    """Id of the call that is the first part of the same request: a list over several upstreams."""
     digest: str = ""
     decoded: Mapping[str, Any] = {}
 

@@ -55,7 +55,7 @@ async def listed(
         if isinstance(failure, BaseException):
             raise failure
     refusals = [p for p in parts if isinstance(p, Refused)]
-    if refusals and not caller.endpoint.prefixed:
+    if refusals:
         return refusals[0]
     return _page(request, cursors, start, [p for p in parts if isinstance(p, Part)])
 
@@ -76,7 +76,8 @@ async def _part(
 
 
 def _missing(upstream: str, answer: Refused, *, prefixed: bool) -> Part | Refused:
-    if not prefixed:
+    # A limit is the whole request's: a list without some of its tools would hide that.
+    if not prefixed or answer.reason.startswith("quota."):
         return answer
     return Part(upstream, refused="" if answer.reason in _INVISIBLE else answer.reason)
 

@@ -25,6 +25,11 @@ class Source(Protocol):
 class Journal(Protocol):
     """Raises ``model.JournalDown`` when an event cannot be made durable."""
 
+    @property
+    def healthy(self) -> bool:
+        """False where nothing should be noted that can be left out."""
+        ...
+
     async def commit(self, event: AuditEvent) -> None:
         """Return only when ``event`` is durable."""
         ...

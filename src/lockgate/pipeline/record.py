@@ -35,9 +35,17 @@ class Stamp(msgspec.Struct, frozen=True):
     at: int
 
 
-def intent(stamp: Stamp, call: Call, decision: Decision, facts: Facts, policy: str) -> AuditEvent:
+def intent(
+    stamp: Stamp,
+    call: Call,
+    decision: Decision,
+    facts: Facts,
+    policy: str,
+    denied_cap: int = 16_384,
+) -> AuditEvent:
     """The row that must be durable before anything is forwarded, permitted or not. ``policy``:
-    hash of the policy set that decided."""
+    hash of the policy set that decided; ``denied_cap``: bytes up to which the arguments of a denied
+    call are kept whole, as nothing is done with them and anybody can send any number."""
     header = {
         **_about(call),
         "policy": policy,
@@ -45,9 +53,10 @@ def intent(stamp: Stamp, call: Call, decision: Decision, facts: Facts, policy: s
         "obligations": msgspec.to_builtins(decision.obligations),
         "facts": {key.name: _fact(key.name, fact) for key, fact in facts},
     }
+    denied = decision.effect is Effect.DENY
     slots: dict[Slot, bytes] = {
         "actor": actor_slot(call.principal),
-        "args": call.params,
+        "args": _capped(call.params, denied_cap) if denied else call.params,
         "net": net_slot(call),
     }
     return _event(stamp, "call.intent", call, decision.effect, decision.reason, header, slots)
@@ -62,7 +71,7 @@ def outcome(
         "verdicts": [_verdict(v) for v in decision.verdicts],
         "reply": {"digest": reply.digest, "bytes": len(reply.raw), "error": reply.is_error},
     }
-    slots: dict[Slot, bytes] = {"result": _result(reply.raw, result_cap)}
+    slots: dict[Slot, bytes] = {"result": _capped(reply.raw, result_cap)}
     return _event(stamp, "call.outcome", call, decision.effect, decision.reason, header, slots)
 
 
@@ -170,7 +179,7 @@ _IMPERSONAL: Mapping[str, Callable[[Any], Any]] = {
 """Facts whose values name people, without the names: a header is kept for good."""
 
 
-def _result(raw: bytes, cap: int) -> bytes:
+def _capped(raw: bytes, cap: int) -> bytes:
     if len(raw) <= cap:
         return raw
     kept = {"cut": True, "bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}

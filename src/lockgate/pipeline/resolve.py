@@ -69,9 +69,15 @@ class Resolver:
     def list_call(self, request: Request, upstream: str, caller: Caller, number: int) -> Call:
         """The list call to one of the endpoint's upstreams. Cursors are the gateway's own."""
         call = caller.call if number == 0 else f"{caller.call}.{number}"
-        envelope = envelope_of(request, caller)
-        place = self.upstreams[upstream]
-        return Call(call, caller.principal, request.method, place, "", b"{}", None, envelope)
+        return Call(
+            call,
+            caller.principal,
+            request.method,
+            self.upstreams[upstream],
+            "",
+            envelope=envelope_of(request, caller),
+            part_of=caller.call if number else "",
+        )
 
     def _place(self, request: Request, endpoint: Endpoint) -> tuple[str, str]:
         if not endpoint.prefixed:

@@ -86,7 +86,9 @@ async def run(call: Call, gate: Gate, deliver: Deliver) -> Release | Refused:
 async def _record_intent(call: Call, decision: Decision, facts: Facts, gate: Gate) -> None:
     """No record, no action: raises ``JournalDown`` where the intent did not become durable."""
     try:
-        intent = record.intent(gate.stamp(), call, decision, facts, gate.order.policy)
+        intent = record.intent(
+            gate.stamp(), call, decision, facts, gate.order.policy, gate.result_cap
+        )
         await gate.journal.commit(intent)
     except asyncio.CancelledError:  # the row may be written all the same: say how it ended
         gate.journal.note(record.failure(gate.stamp(), call, "call.cancelled", "not forwarded"))

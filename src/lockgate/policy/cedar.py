@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from lockgate.model import (
     APPROVALS,
     NOW,
@@ -16,6 +18,7 @@ from lockgate.model import (
     Verdict,
     binding_of,
 )
+from lockgate.policy import drops
 from lockgate.policy.authorizer import Answer, Authorizer
 from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import Mistyped, Request, request_of
@@ -60,8 +63,9 @@ class CedarPolicy:
             return self._refuse(lifted)
         if isinstance(approvals, Unknown):
             return self._deny("approval.unknown", answer.because)
-        return Verdict(self.id, Effect.HOLD, "approval.needed", because=answer.because,
-                       factor=min(missing), obligations=self._drops(call, lifted))  # fmt: skip
+        held = Verdict(self.id, Effect.HOLD, "approval.needed", because=answer.because,
+                       factor=min(missing))  # fmt: skip
+        return self._obliged(held, call, lifted)
 
     def _ask(self, call: Call, request: Request, factors: frozenset[str], now: int) -> Answer:
         return self._authorizer.is_authorized(call.principal, call.upstream, request, factors, now)
@@ -81,8 +85,8 @@ class CedarPolicy:
     def _permit(self, call: Call, answer: Answer, used: frozenset[str]) -> Verdict:
         """``used``: the factors without which the answer would not be this."""
         because = (*answer.because, *(f"approval:{factor}" for factor in sorted(used)))
-        return Verdict(self.id, Effect.PERMIT, "policy.permitted", because=because,
-                       obligations=self._drops(call, answer))  # fmt: skip
+        given = Verdict(self.id, Effect.PERMIT, "policy.permitted", because=because)
+        return self._obliged(given, call, answer)
 
     def _refuse(self, answer: Answer) -> Verdict:
         if answer.outcome == "error":
@@ -94,20 +98,12 @@ class CedarPolicy:
     def _deny(self, reason: str, because: tuple[str, ...]) -> Verdict:
         return Verdict(self.id, Effect.DENY, reason, because=because)
 
-    def _drops(self, call: Call, answer: Answer) -> tuple[Obligation, ...]:
+    def _obliged(self, verdict: Verdict, call: Call, answer: Answer) -> Verdict:
+        """With the drops that the permits demand; denied where one could miss its argument."""
         rules = self._bundle.rules
-        pointers = {p for name in answer.because for p in rules[name].drop}
-        return tuple(Obligation("drop", p) for p in sorted(pointers) if _holds(call.decoded, p))
-
-
-def _holds(tree: Any, pointer: str) -> bool:
-    # A call that no longer carries the argument owes nothing: judging it again finds no change.
-    for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(tree, list) and key.isdecimal() and int(key) < len(tree):
-            tree = tree[int(key)]
-        elif isinstance(tree, dict) and key in tree:
-            tree = tree[key]
-        else:
-            return False
-    return True
+        pointers = sorted({p for name in answer.because for p in rules[name].drop})
+        missed = [p for p in pointers if drops.misses(call.decoded, p)]
+        if missed:
+            return self._deny("policy.argument-type", tuple(f"drop:{p}" for p in missed))
+        owed = tuple(Obligation("drop", p) for p in pointers if drops.holds(call.decoded, p))
+        return replace(verdict, obligations=owed)

@@ -15,6 +15,7 @@ import orjson
 
 from lockgate.model import Call
 from lockgate.policy.entities import Uid, action_uid, principal_uid, resource_uid
+from lockgate.wire.keys import folded, respelt
 
 ArgumentType = Literal["string", "long", "decimal", "bool", "strings"]
 
@@ -31,7 +32,8 @@ class MappingInvalid(ValueError):
 
 
 class Mistyped(msgspec.Struct, frozen=True):
-    """An argument that policy reads has another type than declared. Never holds the value."""
+    """An argument that policy reads has another type than declared, or another spelling, which a
+    server may take for it. Never holds the value."""
 
     argument: str
     expected: ArgumentType
@@ -40,8 +42,9 @@ class Mistyped(msgspec.Struct, frozen=True):
 class ArgumentMapping(msgspec.Struct, frozen=True):
     """``tools[(upstream, tool)]`` names top-level arguments and their types.
 
-    Raises ``MappingInvalid`` for an unknown type, an unusable name, or one name with two types:
-    there is one ``context.arguments`` record, and a rule over all tools must have one meaning.
+    Raises ``MappingInvalid`` for an unknown type, an unusable name, two names of one tool that
+    differ only in case, or one name with two types: there is one ``context.arguments`` record, and
+    a rule over all tools must have one meaning.
     """
 
     tools: Mapping[tuple[str, str], Mapping[str, ArgumentType]] = {}
@@ -49,6 +52,8 @@ class ArgumentMapping(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         first: dict[str, tuple[ArgumentType, str]] = {}
         for (upstream, tool), arguments in sorted(self.tools.items()):
+            if len(set(map(folded, arguments))) < len(arguments):
+                raise MappingInvalid(f"two arguments of {upstream}/{tool} differ only in case")
             for name, kind in sorted(arguments.items()):
                 where = f"{upstream}/{tool}"
                 _check_name(name, kind, where)
@@ -68,7 +73,11 @@ class ArgumentMapping(msgspec.Struct, frozen=True):
         if call.method != "tools/call":
             return {}
         found: dict[str, Any] = {}
-        for name, kind in self.tools.get((call.upstream.name, call.target), {}).items():
+        mapped = self.tools.get((call.upstream.name, call.target), {})
+        other = respelt(call.arguments, mapped)
+        if other is not None:
+            return Mistyped(other, mapped[other])
+        for name, kind in mapped.items():
             value = call.arguments.get(name)
             if value is None:
                 continue

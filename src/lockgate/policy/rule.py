@@ -9,6 +9,7 @@ import msgspec
 import orjson
 
 from lockgate.policy.source import Statement
+from lockgate.wire.edit import tokens
 
 ANNOTATIONS = frozenset({"id", "hold", "drop", "description"})
 RESERVED = "lockgate."
@@ -119,6 +120,9 @@ def _check_drop(rule: Rule) -> Iterator[str]:
     for pointer in rule.drop:
         if not _POINTER.match(pointer):
             yield f"@drop {pointer!r} is not a JSON pointer below /arguments"
+        elif any(token.isdecimal() for token in tokens(pointer)):
+            # Without one element the next has its number, and judging again would drop that too.
+            yield f"@drop {pointer!r} has a number in it: elements of a list cannot be dropped"
 
 
 def _check_literals(cedar: object) -> Iterator[str]:

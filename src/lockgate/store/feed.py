@@ -1,5 +1,6 @@
 """One number a topic that every change raises, so that each worker's copy knows when it is old."""
 
+import threading
 from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, select
@@ -30,16 +31,27 @@ class Snapshot(Generic[T]):
         self._stale_ms = stale_ms
         self._held: tuple[int, T] = (-1, empty)
         self._good: int | None = None
+        self._lock = threading.Lock()
 
     def refresh(self, now: int) -> None:
         """Call often (every 0.5 s). ``now``: milliseconds, read before the call.
 
-        Raises ``StoreDown``; the copy then keeps its age.
+        Raises ``StoreDown``; the copy then keeps its age. Of two reads at the same time the newer
+        one stays, whichever ends last.
         """
         found = self._rows.changed(self._held[0])
-        if found is not None:
-            self._held = found
-        self._good = now
+        with self._lock:
+            if found is not None and found[0] > self._held[0]:
+                self._held = found
+            self._good = now
+
+    def follow(self, version: int, now: int) -> None:
+        """What this worker wrote as ``version`` is in the rows already. Where another process wrote
+        between, nothing changes: the next ``refresh`` reads all."""
+        with self._lock:
+            if version == self._held[0] + 1:
+                self._held = (version, self._held[1])
+                self._good = now
 
     def fresh(self, now: int) -> bool:
         """False also where the clock was set back by more than the limit: the age is unknown."""

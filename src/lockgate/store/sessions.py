@@ -1,7 +1,9 @@
 """Sessions that were ended before their time. A sealed session id needs no row while it lives."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.dialects.sqlite import insert
@@ -14,33 +16,47 @@ from lockgate.store.tables import ended_session
 
 TOPIC = "ended_session"
 
+SWEEP_MS = 60_000
+"""How often those are forgotten that would be over anyway."""
+
 Clock = Callable[[], int]
 """Milliseconds since the Unix epoch."""
 
 
 class SqliteSessions:
-    """``ended`` answers from memory. Another process's endings are seen at the next ``refresh``."""
+    """``ended`` answers from memory. Another process's endings are seen at the next ``refresh``.
+
+    Whoever ends sessions one after the other keeps only this store's own thread busy, and nothing
+    is read again for it.
+    """
 
     def __init__(self, engine: Engine, clock: Clock, stale_ms: int = STALE_MS) -> None:
         self._engine = engine
         self._clock = clock
-        self._snapshot: Snapshot[Mapping[str, int]] = Snapshot(self, {}, stale_ms)
+        self._snapshot: Snapshot[dict[str, int]] = Snapshot(self, {}, stale_ms)
+        self._swept = 0
+        self._lock = threading.Lock()
+        """Held from a write until it is in memory, so that no refresh takes it for another's."""
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="lockgate-sessions")
 
     def refresh(self, now_ms: int) -> None:
         """Blocks. Call at the start and every 0.5 s; raises ``StoreDown``."""
-        self._snapshot.refresh(now_ms)
+        with self._lock:
+            self._snapshot.refresh(now_ms)
 
     async def end(self, session_id: str, expires: int) -> None:
         """``expires``: when it would have ended anyway. Durable on return; raises ``StoreDown``."""
-        await asyncio.to_thread(self._end, session_id, expires)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writer, self._end, session_id, expires)
 
     def ended(self, session_id: str) -> bool:
         """Raises ``StoreDown`` when the copy is too old to say."""
-        if not self._snapshot.fresh(self._clock()):
+        now = self._clock()
+        if not self._snapshot.fresh(now):
             raise StoreDown("the ended sessions were not read lately")
-        return session_id in self._snapshot.rows
+        return self._snapshot.rows.get(session_id, now) > now
 
-    def changed(self, since: int) -> tuple[int, Mapping[str, int]] | None:
+    def changed(self, since: int) -> tuple[int, dict[str, int]] | None:
         query = select(ended_session.c.id, ended_session.c.expires)
         with store_errors("cannot read the sessions"), reading(self._engine) as connection:
             version = version_of(connection, TOPIC)
@@ -51,11 +67,23 @@ class SqliteSessions:
     def _end(self, session_id: str, expires: int) -> None:
         now = self._clock()
         row = insert(ended_session).values(id=session_id, expires=expires)
-        with store_errors("cannot end the session"), writing(self._engine) as connection:
-            connection.execute(delete(ended_session).where(ended_session.c.expires <= now))
-            connection.execute(row.on_conflict_do_nothing())
-            bump(connection, TOPIC)
-        self.refresh(now)
+        with self._lock:
+            held = self._snapshot.rows
+            if session_id in held:
+                return
+            sweeping = abs(now - self._swept) >= SWEEP_MS
+            with store_errors("cannot end the session"), writing(self._engine) as connection:
+                if sweeping:
+                    connection.execute(delete(ended_session).where(ended_session.c.expires <= now))
+                connection.execute(row.on_conflict_do_nothing())
+                bump(connection, TOPIC)
+                version = version_of(connection, TOPIC)
+            held[session_id] = expires
+            self._snapshot.follow(version, now)
+            if sweeping:
+                self._swept = now
+                for over in [i for i, e in held.items() if e <= now]:
+                    del held[over]
 
 
 class MemorySessions:

@@ -10,19 +10,25 @@ import msgspec
 
 from lockgate.model import SendFailed
 from lockgate.upstream.child import Child
+from lockgate.upstream.lines import Endless, Line, Lines
 from lockgate.upstream.link import Progress
 from lockgate.upstream.opening import refuse
 from lockgate.wire import edit, jsonrpc
 from lockgate.wire.jsonrpc import Message
 from lockgate.wire.refusal import WireRefusal
-from lockgate.wire.streams import LineDecoder
 from lockgate.wire.strict_json import Limits
 
 CHUNK = 2**16
 NOISE = 10_000
 """Messages nobody waits for, in a row, before the upstream counts as broken."""
+ENDLESS_FACTOR = 4
+"""How far over the limit a line may go on until the upstream counts as broken."""
 UNREAD_BYTES = 2**20
 """Answers to the upstream's own requests that it may leave unread."""
+
+
+_MEANING = {126: ": it could not be started", 127: ": the program was not found"}
+"""By convention of shells, and of the keeper."""
 
 
 class Waiting(msgspec.Struct):
@@ -31,7 +37,7 @@ class Waiting(msgspec.Struct):
 
 
 class Channel:
-    """Ends, and ends its child, at the first thing that is not MCP."""
+    """Ends, and ends its child, at the first thing that is not MCP and not about one call only."""
 
     def __init__(self, child: Child, limits: Limits) -> None:
         self._child = child
@@ -124,21 +130,43 @@ class Channel:
         """Watch the reader until the child ends or misbehaves, then end the child."""
         await asyncio.wait({self._reading})
         failure = None if self._reading.cancelled() else self._reading.exception()
-        if isinstance(failure, WireRefusal):
-            large = failure.reason == "wire.too-large"
-            reason = "upstream.too-large" if large else "upstream.garbage"
-            self._fail(reason, f"{failure.reason}: {failure.detail}")
+        if isinstance(failure, Endless):
+            self._fail("upstream.too-large", "a line without end")
         elif failure:
             self._fail("upstream.crashed", f"reader failed: {type(failure).__name__}")
         status = await self._end()
-        self._fail("upstream.crashed", f"ended with status {status}")
+        self._fail("upstream.crashed", f"ended with status {status}{_MEANING.get(status, '')}")
 
     async def _read(self) -> None:
-        decoder = LineDecoder(self._limits.bytes)
+        most = self._limits.bytes
+        lines = Lines(most, ENDLESS_FACTOR * most)
         while data := await self._child.stdout.read(CHUNK):
-            for line in decoder.feed(data):
-                if line.strip() and self.failure is None:
-                    self._receive(jsonrpc.parse(line, self._limits))
+            for line in lines.feed(data):
+                if self.failure is None:
+                    self._read_line(line)
+
+    def _read_line(self, line: Line) -> None:
+        if not line.whole:
+            detail = f"more than {self._limits.bytes} bytes"
+            self._unreadable(line.number, "upstream.too-large", detail)
+            return
+        try:
+            message = jsonrpc.parse(line.text, self._limits)
+        except WireRefusal as refusal:
+            number = refusal.id if isinstance(refusal.id, int) else line.number
+            self._unreadable(number, "upstream.garbage", f"{refusal.reason}: {refusal.detail}")
+        else:
+            self._receive(message)
+
+    def _unreadable(self, number: int | None, reason: str, detail: str) -> None:
+        """Fails the call that a line was for. Where it cannot be told which, the channel."""
+        if number is None:
+            self._fail(reason, detail)
+            return
+        waiting = self._waiting.get(number)
+        if waiting and not waiting.answer.done():
+            waiting.answer.set_exception(SendFailed(reason, detail))
+        self._count_noise()
 
     async def _end(self) -> int:
         # What it still writes is thrown away: an unread pipe would keep it from ending.
@@ -155,13 +183,18 @@ class Channel:
         if message.kind == "response":
             self._answer(message)
             return
-        self._noise += 1
-        if self._noise > NOISE:
-            self._fail("upstream.garbage", f"{NOISE} messages nobody asked for")
-        elif message.id is not None:
+        self._count_noise()
+        if self.failure:
+            return
+        if message.id is not None:
             self._post(refuse(message.id, message.method))
         elif message.method == "notifications/progress":
             self._report(message)
+
+    def _count_noise(self) -> None:
+        self._noise += 1
+        if self._noise > NOISE:
+            self._fail("upstream.garbage", f"{NOISE} messages nobody asked for")
 
     def _answer(self, message: Message) -> None:
         waiting = self._waiting.get(message.id) if isinstance(message.id, int) else None
@@ -180,11 +213,13 @@ class Channel:
             waiting.progress(message.method, edit.drop(message.params, "/progressToken"))
 
     def _fail(self, reason: str, detail: str) -> None:
-        """The first failure is the one everybody is told."""
+        """The first failure is the one that is kept. A call alone is told it; of several, all but
+        one have nothing to do with it, and nobody knows which: they are told of a crash."""
         if self.failure is None:
             self.failure = SendFailed(reason, detail)
             self._child.stdin.close()
             self._reading.cancel()
-        for waiting in self._waiting.values():
-            if not waiting.answer.done():
-                waiting.answer.set_exception(SendFailed(*self.failure.args))
+        left = [one.answer for one in self._waiting.values() if not one.answer.done()]
+        for answer in left:
+            shared = SendFailed("upstream.crashed", "the connection broke")
+            answer.set_exception(SendFailed(*self.failure.args) if len(left) == 1 else shared)

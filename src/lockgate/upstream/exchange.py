@@ -164,11 +164,11 @@ def _translated() -> Iterator[None]:
         reason = "upstream.too-large" if large else "upstream.garbage"
         raise SendFailed(reason, f"{refusal.reason}: {refusal.detail}") from None
     except (ConnectError, ConnectTimeoutError, PoolTimeoutError) as failure:
-        raise SendFailed("upstream.unreachable", _cause(failure)) from None
+        raise SendFailed("upstream.unreachable", cause(failure)) from None
     except RequestTimeoutError as failure:
-        raise SendFailed("upstream.timeout", _cause(failure)) from None
+        raise SendFailed("upstream.timeout", cause(failure)) from None
     except PyreqwestError as failure:
-        raise SendFailed("upstream.crashed", _cause(failure)) from None
+        raise SendFailed("upstream.crashed", cause(failure)) from None
 
 
 def _unique(headers: Mapping[str, str]) -> dict[str, str]:
@@ -176,11 +176,12 @@ def _unique(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _cause(failure: PyreqwestError) -> str:
-    """The innermost cause. The outer texts quote the URL, which may hold a secret."""
+def cause(failure: PyreqwestError) -> str:
+    """The innermost cause. The outer texts quote the URL, which may hold a secret; and after a
+    semicolon comes what the other side said, such as the names in its certificate."""
     details = getattr(failure, "details", None) or {}
     causes = details.get("causes") or [{"message": ""}]
-    return f"{type(failure).__name__}: {causes[-1]['message']}"
+    return f"{type(failure).__name__}: {causes[-1]['message'].partition(';')[0]}"
 
 
 async def _read(response: Response, number: int, limits: Limits, heard: Heard) -> Answer:

@@ -4,6 +4,7 @@
 means the legacy handshake: no single error code may be relied on.
 """
 
+import re
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
@@ -88,12 +89,20 @@ def read_discover(answer: Message) -> Peer | None:
 def read_initialize(answer: Message) -> Peer:
     """Raises ``SendFailed("upstream.garbage")`` for a refusal and for a version not ours."""
     if answer.error is not None:
-        code = edit.get(answer.error, "/code") or b"null"
-        raise SendFailed("upstream.garbage", f"initialize refused with code {code.decode()}")
+        raise SendFailed("upstream.garbage", f"initialize refused with code {_code(answer.error)}")
     try:
         return _peer("legacy", era_2025_11.read_initialize(answer.result or b"{}"))
     except WireRefusal as refusal:
         raise SendFailed("upstream.garbage", refusal.detail) from None
+
+
+def asks_for_discover(answer: Message) -> bool:
+    """Whether this refusal of ``initialize`` is a modern server's. A program that starts slowly
+    reads our probe late, is modern from then on, and takes no ``initialize`` after it."""
+    error = answer.error or b"{}"
+    code = orjson.loads(edit.get(error, "/code") or b"null")
+    supported = _texts(edit.get(error, "/data/supported"))
+    return code == _UNSUPPORTED and not set(versions.MODERN).isdisjoint(supported)
 
 
 def _peer(era: EraName, opened: Opened) -> Peer:
@@ -112,7 +121,16 @@ def _read_refusal(error: bytes) -> Peer | None:
 def _check_common(said: list[str]) -> None:
     ours = {*versions.UPSTREAM_LEGACY, *versions.MODERN}
     if said and ours.isdisjoint(said):
-        raise SendFailed("upstream.garbage", f"speaks only {', '.join(said)[:200]}")
+        raise SendFailed("upstream.garbage", f"speaks only {_shown(said[0])}")
+
+
+def _code(error: bytes) -> str:
+    return _shown((edit.get(error, "/code") or b"null").decode())
+
+
+def _shown(text: str) -> str:
+    """What an upstream chose, for a detail that operators and clients read: a version at most."""
+    return re.sub(r"[^!-~]", "?", text[:40])
 
 
 def _texts(raw: bytes | None) -> list[str]:

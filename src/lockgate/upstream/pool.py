@@ -5,6 +5,7 @@ for all. So one person's session, process and pace never serve another.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,8 @@ from lockgate.model import SendFailed
 from lockgate.upstream.health import Clock, Health, Pace
 from lockgate.upstream.link import Link
 from lockgate.upstream.target import Registered
+
+log = logging.getLogger("lockgate.upstream")
 
 Connect = Callable[[Registered], Coroutine[Any, Any, Link]]
 """Opens a link, or raises ``model.SendFailed``."""
@@ -162,6 +165,8 @@ class Pool:
         """A failure to open counts, also when whoever waited for it has left."""
         failure = None if opening.cancelled() else opening.exception()
         if isinstance(failure, SendFailed):
+            # %r: what an upstream said stays on one line.
+            log.warning("%s did not open: %s, %r", key[0], failure.reason, failure.detail)
             self._record(key).failed_to_open(failure.reason, mark, self._clock() - began)
 
     def _record(self, key: Key) -> Health:

@@ -11,6 +11,7 @@ from lockgate.upstream.opening import (
     CLIENT_INFO,
     INITIALIZED,
     EraMemory,
+    asks_for_discover,
     discover_params,
     initialize_params,
     read_discover,
@@ -128,7 +129,8 @@ async def _agree(start: _Start, era: str) -> tuple[Channel, Peer]:
 
 
 async def _initialize_slow(channel: Channel, bounds: Bounds, era: str) -> Peer | None:
-    """Initialize the program that was probed: it may just be slow to start. None where it hangs."""
+    """Initialize the program that was probed: it may just be slow to start, and then even turn out
+    to be modern. None where it hangs."""
     seconds = bounds.connect_seconds if era == "legacy" else 2 * bounds.probe_seconds
     try:
         return await _initialize(channel, min(seconds, bounds.connect_seconds))
@@ -153,6 +155,11 @@ async def _discover(channel: Channel, seconds: float) -> Peer | None:
 
 
 async def _initialize(channel: Channel, seconds: float) -> Peer:
-    peer = read_initialize(await channel.call("initialize", initialize_params(), seconds=seconds))
+    answer = await channel.call("initialize", initialize_params(), seconds=seconds)
+    if asks_for_discover(answer):
+        peer = await _discover(channel, seconds)
+        if peer is not None:
+            return peer
+    peer = read_initialize(answer)
     channel.notify(INITIALIZED, b"{}")
     return peer

@@ -24,7 +24,7 @@ def declare(
 ) -> Envelope:
     """What a client says about itself in one request.
 
-    ``declared`` is ``_meta``; ``sent`` is None on stdio, where nothing is mirrored; ``target`` is
+    ``declared`` is ``_meta``; ``sent`` is None where there are no headers at all; ``target`` is
     what ``Mcp-Name`` has to repeat, None where the method has none.
 
     Raises ``WireRefusal`` with ``wire.missing-meta``, ``wire.header-mismatch``,
@@ -136,19 +136,22 @@ def result_type(raw: bytes) -> str:
 
 
 def _header_version(sent: Headers | None) -> bytes | None:
-    said = sent.one(headers.PROTOCOL_VERSION) if sent is not None else VERSION
+    said = sent.one(headers.PROTOCOL_VERSION) if sent is not None else None
+    if said is None and (sent is None or not sent.required):
+        said = VERSION
     return orjson.dumps(said) if said is not None else None
 
 
 def _check_mirrors(message: Message, sent: Headers, version: str, target: str | None) -> None:
-    if sent.one(headers.PROTOCOL_VERSION) != version:
+    said = sent.one(headers.PROTOCOL_VERSION)
+    if said != version and (said is not None or sent.required):
         raise WireRefusal("wire.header-mismatch", "MCP-Protocol-Version")
     method = sent.one(headers.METHOD)
-    optional = message.kind == "notification" and method is None
+    optional = method is None and (message.kind == "notification" or not sent.required)
     if method != message.method and not optional:
         raise WireRefusal("wire.header-mismatch", "Mcp-Method")
     name = sent.one(headers.NAME)
-    if target is None:
+    if target is None or (name is None and not sent.required):
         return
     if name is None or headers.decode_value(name) != target:
         raise WireRefusal("wire.header-mismatch", "Mcp-Name")

@@ -55,14 +55,14 @@ def param_headers(tool_schema: bytes, arguments: Mapping[str, Any]) -> dict[str,
 def check_param_headers(headers: Headers, tool_schema: bytes, arguments: Mapping[str, Any]) -> None:
     """Hold a client's headers against its arguments. Headers the schema does not name are free.
 
-    Raises ``WireRefusal("wire.header-mismatch")`` for a header that is missing, sent twice,
-    undecodable, different, or there while the argument is not.
+    Raises ``WireRefusal("wire.header-mismatch")`` for a header that is missing though required,
+    sent twice, undecodable, different, or there while the argument is not.
     """
     for mirror in _mirrors(tool_schema):
         name = "Mcp-Param-" + mirror.header
         sent = headers.one(name)
         text = _render(value := _value(arguments, mirror.path))
-        if sent is None and text is None:
+        if sent is None and (text is None or not headers.required):
             continue
         said = decode_value(sent) if sent is not None else None
         if said is None or text is None or not _agree(said, text, value, mirror.type):

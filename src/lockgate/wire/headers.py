@@ -18,15 +18,25 @@ _PLAIN = re.compile(r"[\x20-\x7e]*")
 
 
 class Headers:
-    """Case-insensitive names, optional white space trimmed, repetitions kept."""
+    """Case-insensitive names, optional white space trimmed, repetitions kept.
 
-    __slots__ = ("_values",)
+    ``required``: those that mirror the body must be there. Those that are there must always agree.
+    """
+
+    __slots__ = ("_values", "required")
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
         values: dict[bytes, list[bytes]] = {}
         for name, value in raw:
             values.setdefault(name.lower(), []).append(value)
         self._values = values
+        self.required = True
+
+    def optional(self) -> "Headers":
+        """The same headers from a transport that mirrors nothing (stdio)."""
+        found = Headers(())
+        found._values, found.required = self._values, False
+        return found
 
     def one(self, name: str) -> str | None:
         """The header's only value. Raises ``WireRefusal("wire.header-mismatch")`` when it was sent

@@ -13,6 +13,7 @@ from lockgate.wire import (
     era_2026_07,
     headers,
     jsonrpc,
+    keys,
     meta,
     methods,
     versions,
@@ -50,8 +51,8 @@ def read(message: Message, sent: Headers | None, session: Session | None) -> Req
     """Name the era, hold headers against body, find the target.
 
     A ``_meta`` envelope, or else a modern ``MCP-Protocol-Version``, makes it a modern request; all
-    else is legacy and, but for ``initialize`` and ``ping``, needs ``session``. ``sent`` is None on
-    stdio, where mirrored headers do not exist.
+    else is legacy and, but for ``initialize`` and ``ping``, needs ``session``. ``sent`` is None
+    where there are no headers at all, and ``Headers.optional`` where nothing has to be mirrored.
 
     Raises ``WireRefusal``, with the message's id.
     """
@@ -75,6 +76,7 @@ def cancelled_id(params: bytes) -> Id | None:
 def _read(message: Message, sent: Headers | None, session: Session | None) -> Request:
     fields = edit.members(message.params)
     declared = meta.read(fields)
+    keys.check_params(message.params, fields, declared)
     said = sent.one(headers.PROTOCOL_VERSION) if sent is not None else None
     modern = meta.VERSION in declared or (said is not None and versions.is_modern(said))
     if message.kind == "response":

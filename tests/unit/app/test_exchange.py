@@ -105,6 +105,15 @@ async def test_who_has_been_heard_out_is_turned_away_at_once() -> None:
     assert (visit.reads, visit.over) == (1, True)
 
 
+async def test_who_has_sent_too_much_but_all_is_turned_away_at_once() -> None:
+    visit = Visit(body=b"0" * 11)
+    exchange = visit.exchange
+    with pytest.raises(WireRefusal):
+        await exchange.body(10, 5.0)
+    await asyncio.wait_for(exchange.turn_away(413, b"no"), 5)
+    assert visit.reads == 1
+
+
 async def test_who_left_is_turned_away_at_once() -> None:
     visit = Visit()
     visit.leave()

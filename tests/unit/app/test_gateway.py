@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from lockgate.app.gateway import CAPABILITIES, Gateway
-from lockgate.model import Approval, Call, Notice, Permit, Reply, StoreDown
+from lockgate.model import Approval, Call, JournalDown, Notice, Permit, Reply, StoreDown
 from lockgate.pipeline.ports import Notify
 from lockgate.pipeline.sessions import Cursors, Sessions
 from lockgate.store.sealing import AesGcmSealer
@@ -54,9 +54,11 @@ def answering(answer: object, *, is_error: bool = False) -> tuple[Stage, Answeri
 
 
 async def test_exactly_what_is_forwarded_is_announced() -> None:
-    forwarded = {name.split("/")[0] for name, row in METHODS.items() if row.kind in ("list", "item")}
+    forwarded = {
+        name.split("/")[0] for name, row in METHODS.items() if row.kind in ("list", "item")
+    }
     announced = {"completion": "completions"}
-    wanted = {announced.get(area, area): {} for area in forwarded}
+    wanted: dict[str, Any] = {announced.get(area, area): {} for area in forwarded}
     alice = Speaker(stage_of())
     opened = (await alice.open()).result
     found = (await alice.modern("server/discover")).result
@@ -175,8 +177,10 @@ async def test_what_cannot_be_recorded_does_not_happen(method: str) -> None:
 
 
 async def test_mirrored_arguments_are_held_against_the_body_where_headers_exist() -> None:
-    schema = {"type": "object",
-              "properties": {"patient_id": {"type": "string", "x-mcp-header": "Patient"}}}
+    schema = {
+        "type": "object",
+        "properties": {"patient_id": {"type": "string", "x-mcp-header": "Patient"}},
+    }
     alice = Speaker(stage_of(tools={"get_patient": schema}))
     said = await alice.modern("tools/call", PATIENT, mcp_param_patient="p-2")
     assert (said.status, said.reason) == (400, "wire.header-mismatch")
@@ -186,6 +190,17 @@ async def test_mirrored_arguments_are_held_against_the_body_where_headers_exist(
                              "io.modelcontextprotocol/clientCapabilities": {}}}})  # fmt: skip
     assert (await alice.post(body, mirrored=False)).reason == ""
     assert (await alice.post(body)).reason == "wire.header-mismatch"
+    for name, wrong in (("mcp-param-patient", "p-2"), ("mcp-method", "tools/list")):
+        said = await alice.post(body, {name: wrong}, mirrored=False)
+        assert (said.status, said.reason) == (400, "wire.header-mismatch")
+
+
+async def test_what_runs_cannot_hide_behind_another_spelling_of_what_is_judged() -> None:
+    stage = stage_of()
+    for more in ({"Name": "delete_patient"}, {"argument\u017f": {"patient_id": "p-2"}}):
+        said = await Speaker(stage).modern("tools/call", {**PATIENT, **more})
+        assert (said.status, said.reason) == (400, "wire.ambiguous-key")
+    assert not stage.simulated.calls
 
 
 # Names of several upstreams.
@@ -208,7 +223,9 @@ async def test_names_are_told_apart_on_the_endpoint_over_all_only() -> None:
     ("path", "uri"), [("/mcp", "lockgate+clinic:file:///a"), ("/mcp/clinic", "file:///a")]
 )
 async def test_uris_are_rewritten_on_the_endpoint_over_all_only(path: str, uri: str) -> None:
-    stage = stage_of(result={"content": [{"type": "resource_link", "name": "a", "uri": "file:///a"}]})
+    stage = stage_of(
+        result={"content": [{"type": "resource_link", "name": "a", "uri": "file:///a"}]}
+    )
     tool = "clinic__get_patient" if path == "/mcp" else "get_patient"
     said = await Speaker(stage, path).modern("tools/call", {"name": tool})
     assert said.result["content"][0]["uri"] == uri
@@ -318,7 +335,8 @@ async def test_a_refused_request_is_in_the_journal_cut_to_size() -> None:
 
 async def test_the_journal_names_the_method_where_it_is_known() -> None:
     stage = stage_of()
-    await Speaker(stage).modern("tools/call", {"name": "nothing"})
+    said = await Speaker(stage).modern("tools/call", {"name": "nothing"}, "x")
+    assert said.body["id"] == "x"
     row = next(r for r in await rows(stage) if r.kind == "call.refused")
     assert (row.header["method"], row.reason) == ("tools/call", "resolve.unknown-tool")
 
@@ -390,8 +408,9 @@ async def test_a_session_that_may_have_been_ended_is_not_resumed() -> None:
     stage = stage_of()
     sealer = AesGcmSealer(b"s" * 32)
     stage.gateway = Gateway(
-        stage.gateway.state, Sessions(sealer, Forgotten(), 60_000), Cursors(sealer)
-    )
+        stage.gateway.state, Sessions(sealer, Forgotten(), 60_000), Cursors(sealer),
+        lambda reason, peer: None,
+    )  # fmt: skip
     alice = Speaker(stage)
     await alice.open()
     for said in (await alice.legacy("tools/list", id=5), await alice.end()):
@@ -427,3 +446,16 @@ async def test_pages_go_on_under_a_cursor_that_is_ones_own() -> None:
     assert len(first["tools"]) + len(rest["tools"]) == 250
     stolen = await Speaker(stage, who=BOB).modern("tools/list", {"cursor": first["nextCursor"]})
     assert stolen.reason == "cursor.invalid"
+
+
+async def test_while_the_journal_is_not_well_refused_requests_are_only_counted() -> None:
+    stage = stage_of("journal: down")
+    alice = Speaker(stage)
+    assert (await alice.modern("tools/invent")).reason == "wire.unknown-method"
+    with pytest.raises(JournalDown):
+        await stage.journal.flush()
+    waiting = stage.journal.backlog
+    assert stage.counted == []
+    assert (await alice.modern("tools/invent")).reason == "wire.unknown-method"
+    assert stage.counted == [("wire.unknown-method", "192.0.2.1")]
+    assert stage.journal.backlog == waiting

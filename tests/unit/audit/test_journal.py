@@ -2,6 +2,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from lockgate.audit.journal import GroupCommitJournal
@@ -264,13 +265,50 @@ async def test_too_many_notes_make_it_unhealthy_but_none_is_lost(store: Store) -
         journal.note(event(f"n{n}"))
         healthy.append(journal.healthy)
     assert healthy == [True, True, True, False]
-    second = asyncio.create_task(journal.commit(event("e1")))
-    await tasks_ran()
-    assert journal.backlog == 5
+    with pytest.raises(JournalDown):
+        await journal.commit(event("refused"))
+    assert journal.backlog == 4
     store.open.set()
-    await asyncio.gather(first, second)
+    await first
+    await journal.flush()
     assert journal.healthy
+    await journal.commit(event("e1"))
     assert store.written == ["e0", "n0", "n1", "n2", "n3", "e1"]
+    await journal.close()
+
+
+async def test_what_waits_is_bounded_in_bytes_too(store: Store) -> None:
+    journal = GroupCommitJournal(store, byte_cap=10)
+    store.open.clear()
+    first = asyncio.create_task(journal.commit(event("e0")))
+    await writing(store)
+    journal.note(msgspec.structs.replace(event("n0"), slots={"args": b"x" * 6, "net": b"x" * 4}))
+    before = journal.healthy
+    journal.note(msgspec.structs.replace(event("n1"), slots={"args": b"x"}))
+    assert (before, journal.healthy) == (True, False)
+    with pytest.raises(JournalDown):
+        await journal.commit(event("refused"))
+    store.open.set()
+    await first
+    await journal.flush()
+    assert journal.healthy
+    assert store.written == ["e0", "n0", "n1"]
+    await journal.close()
+
+
+async def test_a_full_journal_finds_out_by_itself_that_the_store_is_back(store: Store) -> None:
+    journal = GroupCommitJournal(store, note_cap=0)
+    store.failing = StoreDown("away")
+    journal.note(event("n0"))
+    with pytest.raises(JournalDown):
+        await journal.flush()
+    store.failing = None
+    with pytest.raises(JournalDown):
+        await journal.commit(event("refused"))
+    assert await asyncio.to_thread(store.left.acquire, timeout=10)
+    await journal.flush()
+    await journal.commit(event("e1"))
+    assert store.written == ["n0", "e1"]
     await journal.close()
 
 

@@ -1,3 +1,4 @@
+import msgspec
 import orjson
 import pytest
 
@@ -40,6 +41,16 @@ def test_an_intent_without_an_outcome_is_unfinished() -> None:
     story = read_story(store, "c1")
     assert story is not None
     assert (story.state, story.outcome) == ("unfinished", None)
+
+
+@pytest.mark.parametrize(("effect", "state"), [("deny", "refused"), ("hold", "held")])
+def test_a_call_that_was_not_permitted_was_never_sent(effect: str, state: str) -> None:
+    store = MemoryEvents()
+    store.append([msgspec.structs.replace(INTENT, effect=effect)])
+    store.append([event("e3", "admin.changed", 1_500)])  # for instance an approval
+    story = read_story(store, "c1")
+    assert story is not None
+    assert story.state == state
 
 
 def test_a_refused_call_has_its_refusal_as_outcome(store: MemoryEvents) -> None:

@@ -4,13 +4,14 @@ import msgspec
 import orjson
 import pytest
 
-from lockgate.model import Permit, Principal, Reply, SendFailed, Upstream
+from lockgate.model import Call, Permit, Principal, Reply, Reservation, SendFailed, Upstream
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.merge import PAGE_BYTES, PAGE_ITEMS, UNAVAILABLE, listed
 from lockgate.pipeline.ports import Notify
 from lockgate.pipeline.resolve import Resolver
 from lockgate.pipeline.run import Refused
 from lockgate.pipeline.sessions import Cursors
+from lockgate.store.quota import QuotaLimits, Reservations
 from lockgate.store.sealing import AesGcmSealer
 from lockgate.upstream.catalogue import ToolCache
 from lockgate.wire.refusal import WireRefusal
@@ -85,6 +86,23 @@ async def test_an_upstream_that_fails_is_named_and_the_others_are_listed() -> No
 async def test_at_its_own_endpoint_the_failure_is_the_answer() -> None:
     found = await ask(Lists({"clinic": SendFailed("upstream.timeout")}), ONE)
     assert found.reason == "upstream.timeout"
+
+
+class Limited(Lists):
+    """With a rate limit of one request."""
+
+    def __init__(self, lists: dict[str, Any]) -> None:
+        super().__init__(lists)
+        self.quota = Reservations(QuotaLimits(1, 1, 1), lambda: self.now)
+
+    def _reserve(self, call: Call) -> Reservation:
+        return self.quota.learn(call)
+
+
+async def test_a_list_over_all_upstreams_is_one_request_and_over_the_limit_refused_whole() -> None:
+    world = Limited({"clinic": tools("a"), "time": tools("now")})
+    assert names(await ask(world)) == ["clinic__a", "time__now"]
+    assert (await ask(world)).reason == "quota.exceeded"
 
 
 async def test_an_upstream_that_policy_closes_is_not_even_named() -> None:

@@ -65,6 +65,22 @@ def test_a_large_result_is_kept_as_size_and_digest() -> None:
     assert (cut["cut"], cut["bytes"]) == (True, len(RESULT))
 
 
+def test_large_arguments_are_kept_whole_unless_they_are_denied() -> None:
+    large, cap = call(n="v" * 1_000), 100
+    denied = combine("d", [FOUND], required=frozenset({"inspection.schema"}))
+    slot = record.intent(STAMP, large, denied, Facts({}), "p1", cap).slots["args"]
+    cut = orjson.loads(slot)
+    assert (cut["cut"], cut["bytes"]) == (True, len(large.params))
+    whole = record.intent(STAMP, call(n="v"), denied, Facts({}), "p1", 1_000)
+    assert whole.slots["args"] == call(n="v").params
+    for effect in (Effect.HOLD, Effect.PERMIT):
+        said = Verdict("inspection.schema", effect, "schema.valid")
+        decision = combine("d", [said], required=frozenset({"inspection.schema"}))
+        assert decision.effect is effect
+        event = record.intent(STAMP, large, decision, Facts({}), "p1", cap)
+        assert event.slots["args"] == large.params
+
+
 def test_a_refused_request_and_a_session_name_their_caller() -> None:
     refused = record.refusal(STAMP, CALLER, "tools/call", "wire.not-json", b'"raw"')
     assert (refused.kind, refused.call, refused.reason) == ("call.refused", "c-9", "wire.not-json")

@@ -208,18 +208,30 @@ def test_unknown_approvals_never_lift_and_never_ask() -> None:
 
 def test_a_permit_may_demand_that_arguments_are_dropped() -> None:
     drop = (
-        '@id("d") @drop("/arguments/who /arguments/more/0/x") permit(principal, action, resource);'
+        '@id("d") @drop("/arguments/who /arguments/more/a/x") permit(principal, action, resource);'
     )
     policy = bundle(ALL, drop)
-    whole = check(policy, call("pay", who="x", more=[{"x": 1}]))
+    whole = check(policy, call("pay", who="x", more={"a": {"x": 1}}))
     assert whole.obligations == (
-        Obligation("drop", "/arguments/more/0/x"),
+        Obligation("drop", "/arguments/more/a/x"),
         Obligation("drop", "/arguments/who"),
     )
-    assert check(policy, call("pay", more=[], n=1)).obligations == ()
-    assert check(policy, call("pay", more={"0": {"x": 1}})).obligations == (
-        Obligation("drop", "/arguments/more/0/x"),
+    assert check(policy, call("pay", more={"a": []}, n=1)).obligations == ()
+    assert check(policy, call("pay", more=[{"a": {"x": 1}}])).obligations == ()
+
+
+@pytest.mark.parametrize("more", [{"DEBUG": 1}, {"debug": 1, "Debug": 2}, {"deep": {"A": {}}}])
+def test_what_is_to_be_dropped_has_one_spelling(more: dict[str, Any]) -> None:
+    drop = '@id("d") @drop("/arguments/debug /arguments/deep/a/x") ' + ALL.removeprefix(
+        '@id("all") '
     )
+    for policy in (bundle(ALL, drop), bundle(drop, held("owner"))):
+        verdict = check(policy, call("pay", **more))
+        assert (verdict.effect, verdict.reason) == (Effect.DENY, "policy.argument-type")
+        assert verdict.because[0].startswith("drop:/arguments/de")
+        assert verdict.obligations == ()
+        assert check(policy, call("pay", debug=1)).obligations
+    assert check(bundle(ALL), call("pay", **more)).effect is Effect.PERMIT
 
 
 def test_a_hold_says_what_will_be_dropped() -> None:

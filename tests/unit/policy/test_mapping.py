@@ -75,6 +75,18 @@ def test_another_type_than_declared_is_an_error(sent: str, argument: str) -> Non
     assert MAPPING.arguments_of(raw(sent)) == Mistyped(argument, KINDS[argument])
 
 
+@pytest.mark.parametrize("name", ["Count", "COUNT", "coun\uff54"])
+@pytest.mark.parametrize("exact", ["", '"count":1,'])
+def test_another_spelling_of_what_policy_reads_is_an_error(name: str, exact: str) -> None:
+    assert MAPPING.arguments_of(raw(f'{exact}"{name}":2')) == Mistyped("count", "long")
+
+
+def test_two_names_of_one_tool_that_differ_only_in_case_are_refused() -> None:
+    with pytest.raises(MappingInvalid, match="two arguments of a/one differ only in case"):
+        ArgumentMapping({("a", "one"): {"id": "long", "ID": "string"}})
+    ArgumentMapping({("a", "one"): {"id": "long"}, ("a", "two"): {"ID": "string"}})
+
+
 @pytest.mark.parametrize(
     ("number", "cedar"),
     [

@@ -24,12 +24,12 @@ def when(condition: str) -> str:
 
 
 def test_reads_what_the_annotations_say() -> None:
-    drop = '@drop("/arguments/a /arguments/b~1c/0")'
+    drop = '@drop("/arguments/a /arguments/b~1c/d0")'
     text = f'@id("x") @description("why: because") {drop} permit{SCOPE};'
     found = rule("\n" + text)
     assert (found.id, found.effect, found.file, found.line) == ("x", "permit", "a.cedar", 2)
     assert (found.text, found.description) == (text, "why: because")
-    assert found.drop == ("/arguments/a", "/arguments/b~1c/0")
+    assert found.drop == ("/arguments/a", "/arguments/b~1c/d0")
     assert found.hold == ""
     assert "annotations" not in found.cedar
     assert rule('@hold("owner")' + HELD).hold == "owner"
@@ -61,6 +61,8 @@ def test_without_id_the_place_names_a_policy() -> None:
         (f'@drop("/arguments") permit{SCOPE};', "not a JSON pointer"),
         (f'@drop("/name") permit{SCOPE};', "not a JSON pointer"),
         (f'@drop("/arguments/a~2") permit{SCOPE};', "not a JSON pointer"),
+        (f'@drop("/arguments/a/0") permit{SCOPE};', "elements of a list cannot be dropped"),
+        (f'@drop("/arguments/a/12/x") permit{SCOPE};', "elements of a list cannot be dropped"),
         (when("(" * 65 + "true" + ")" * 65), "too long or too deeply nested"),
         (when(" && ".join(["principal == resource"] * 90)), "or use a set"),
         (when(" && ".join(["principal == resource"] * 300)), "or use a set"),

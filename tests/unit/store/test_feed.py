@@ -70,3 +70,42 @@ def test_topics_count_on_their_own(engine: Engine) -> None:
         bump(connection, "b")
     with reading(engine) as connection:
         assert [version_of(connection, topic) for topic in "abc"] == [2, 1, 0]
+
+
+class Racing:
+    """A newer read begins and ends while an older one is under way."""
+
+    def __init__(self) -> None:
+        self.copy = Snapshot(self, "nothing")
+        self.version = 5
+
+    def changed(self, since: int) -> tuple[int, str] | None:
+        if since == self.version:
+            return None
+        found = self.version, f"rows {self.version}"
+        if self.version == 5:
+            self.version = 6
+            self.copy.refresh(1_000)
+        return found
+
+
+def test_an_older_read_does_not_replace_a_newer_one() -> None:
+    racing = Racing()
+    racing.copy.refresh(1_000)
+    assert (racing.copy.version, racing.copy.rows) == (6, "rows 6")
+
+
+def test_what_this_worker_wrote_need_not_be_read_again() -> None:
+    rows = Rows()
+    copy = Snapshot(rows, "nothing")
+    copy.refresh(1_000)
+    rows.version = 1
+    copy.follow(1, 4_000)
+    assert copy.fresh(4_000)
+    copy.refresh(4_500)
+    assert rows.reads == 1
+    rows.version = 3
+    copy.follow(3, 7_000)
+    assert not copy.fresh(7_000), "another process wrote 2"
+    copy.refresh(7_000)
+    assert (rows.reads, copy.version) == (2, 3)

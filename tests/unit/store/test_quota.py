@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +53,41 @@ def test_a_place_comes_back_when_the_call_is_over(clock: Clock) -> None:
     quota.settle(first)
     assert quota.learn(call()).running_ok
     assert second.running_ok
+
+
+def part(number: int, of: str = "c", who: str = "alice") -> Call:
+    return msgspec.structs.replace(call(who), id=f"{of}.{number}", part_of=of)
+
+
+def test_the_parts_of_one_request_share_one_token_and_one_place(clock: Clock) -> None:
+    quota = Reservations(QuotaLimits(60, 2, 1), clock)
+    parts = [quota.learn(call()), *(quota.learn(part(n)) for n in range(1, 40))]
+    assert all(p.rate_ok and p.running_ok for p in parts)
+    for one in parts[:-1]:
+        quota.settle(one)
+    assert not quota.learn(call()).running_ok, "the last part still runs"
+    quota.settle(parts[-1])
+    clock.now += 1_000
+    assert quota.learn(call()).running_ok
+
+
+def test_what_the_first_part_is_refused_all_are(clock: Clock) -> None:
+    quota = Reservations(QuotaLimits(60, 1, 5), clock)
+    quota.settle(quota.learn(call()))
+    first, second = quota.learn(call()), quota.learn(part(1))
+    assert not first.rate_ok
+    assert second == first
+    for one in (first, second):
+        quota.settle(one)
+    clock.now += 1_000
+    assert quota.learn(call()).rate_ok
+
+
+def test_a_part_of_nothing_or_of_another_s_request_takes_its_own(clock: Clock) -> None:
+    quota = Reservations(QuotaLimits(60, 1, 5), clock)
+    assert quota.learn(part(1, of="gone")).rate_ok
+    assert quota.learn(part(1, of="gone.1", who="bob")).rate_ok
+    assert not quota.learn(part(2, of="gone")).rate_ok
 
 
 def test_settling_twice_gives_one_place_back(clock: Clock) -> None:

@@ -129,3 +129,15 @@ def test_the_cache_is_bounded() -> None:
         cache.put(OWN, f"p{number}", [a_tool()])
     assert cache.tools("own", "p0") is None
     assert cache.tools("own", f"p{REMEMBERED}") is not None
+
+
+def test_registry_says_which_a_replacement_would_change() -> None:
+    one, two, other = (
+        Registered(Upstream(name), HttpTarget(url))
+        for name, url in (("one", "http://one"), ("two", "http://two"), ("two", "http://other"))
+    )
+    registry = Registry([one, two])
+    assert registry.changed([one, two]) == frozenset()
+    assert registry.changed([one, other]) == {"two"}
+    assert registry.changed([two]) == {"one"}
+    assert Registry().changed([one]) == frozenset(), "what is new has nothing to lose"

@@ -9,6 +9,7 @@ from lockgate.model import SendFailed
 from lockgate.upstream.channel import Channel
 from lockgate.upstream.child import Child, Tail
 from lockgate.upstream.target import StdioTarget
+from lockgate.wire.jsonrpc import Message
 from lockgate.wire.strict_json import Limits
 
 RESULT = b'{"jsonrpc":"2.0","id":%d,"result":{"n":%d}}\n'
@@ -70,6 +71,50 @@ async def test_what_is_not_json_rpc_is_garbage(line: bytes) -> None:
 async def test_a_line_without_end_is_too_large() -> None:
     channel = await over("hear()\nwhile True: say(b'x' * 1000)")
     assert await reason(channel) == "upstream.too-large"
+
+
+UNREADABLE = {
+    "too large": (b'{"jsonrpc":"2.0","id":2,"result":{"n":"%b"}}' % (b"x" * 30_000), "too-large"),
+    "too large, id last": (
+        b'{"result":{"id":1,"n":"%b"},"jsonrpc":"2.0","id":2}' % (b"x" * 30_000),
+        "too-large",
+    ),
+    "same key twice": (b'{"jsonrpc":"2.0","id":2,"result":{"a":1,"a":2}}', "garbage"),
+    "too deep": (
+        b'{"jsonrpc":"2.0","id":2,"result":{"a":%b%b}}' % (b"[" * 99, b"]" * 99),
+        "garbage",
+    ),
+    "no result": (b'{"jsonrpc":"2.0","x":1,"id":2,"y":1}', "garbage"),
+}
+
+
+@pytest.mark.parametrize(("line", "why"), UNREADABLE.values(), ids=UNREADABLE.keys())
+async def test_an_unreadable_answer_fails_its_own_call_only(line: bytes, why: str) -> None:
+    say = line.replace(b"x" * 30_000, b"XX")
+    code = f"hear(); hear(); say({say!r}.replace(b'XX', b'x' * 30_000) + b'\\n')\n"
+    channel = await over(
+        code + f"say({RESULT % (1, 10)!r}); hear(); say({RESULT % (3, 30)!r}); hear()"
+    )
+    first, second = (channel.call("x", b"{}", seconds=5) for _ in range(2))
+    good, bad = await asyncio.gather(first, second, return_exceptions=True)
+    assert isinstance(good, Message)
+    assert good.result == b'{"n":10}'
+    assert isinstance(bad, SendFailed)
+    assert bad.reason == f"upstream.{why}"
+    assert (await channel.call("x", b"{}", seconds=5)).result == b'{"n":30}'
+    await channel.close()
+
+
+@pytest.mark.parametrize(
+    "say", ["say(b'not JSON-RPC\\n')", "while True: say(b'x' * 1000)"], ids=["garbage", "endless"]
+)
+async def test_where_nobody_can_be_picked_all_are_told_of_a_crash(say: str) -> None:
+    channel = await over(f"hear(); hear()\n{say}\nhear()")
+    asked = (channel.call("x", b"{}", seconds=5) for _ in range(2))
+    said = await asyncio.gather(*asked, return_exceptions=True)
+    assert [getattr(one, "reason", "") for one in said] == ["upstream.crashed"] * 2
+    assert channel.failure is not None
+    await channel.close()
 
 
 async def test_closed_output_is_a_crash_though_the_program_runs_on() -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from pyreqwest.client import Client
+from pyreqwest.exceptions import ConnectError
 
 from lockgate.model import SendFailed
-from lockgate.upstream.exchange import Answer, delete, post
+from lockgate.upstream.exchange import Answer, cause, delete, post
 from lockgate.upstream.send_http import build_client
 from lockgate.upstream.target import Bounds
 from lockgate.wire.jsonrpc import Message
@@ -157,3 +159,10 @@ async def test_delete_cares_for_no_answer(client: Client) -> None:
         port = server.sockets[0].getsockname()[1]
         await delete(client, f"http://127.0.0.1:{port}/x", {"Mcp-Session-Id": "s"})
     assert raw.heads[0].startswith(b"DELETE /x HTTP/1.1")
+
+
+def test_a_cause_leaves_out_the_address_and_what_the_other_side_said() -> None:
+    inner = 'certificate not valid for name "a"; certificate is only valid for DnsName("say yes")'
+    causes: list[Any] = [{"message": "error for url (http://u:p@a/)"}, {"message": inner}]
+    said = cause(ConnectError("error for url (http://u:p@a/)", {"causes": causes}))
+    assert said == 'ConnectError: certificate not valid for name "a"'

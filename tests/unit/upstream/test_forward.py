@@ -1,3 +1,4 @@
+import asyncio
 import json
 
 import pytest
@@ -20,7 +21,7 @@ from lockgate.upstream.catalogue import Registry, ToolCache
 from lockgate.upstream.forward import Forwarder
 from lockgate.upstream.link import Link, LinkReply
 from lockgate.upstream.pool import Pool
-from lockgate.upstream.target import HttpTarget, Registered
+from lockgate.upstream.target import Bounds, HttpTarget, Registered
 from support.fake_link import FakeLink
 
 OWN = Upstream("own")
@@ -114,3 +115,28 @@ async def test_an_upstream_gone_or_changed_is_unavailable() -> None:
             await Forwarder(registry, world.pool).send(permit(asked), world.heard.append)
         assert failed.value.reason == "upstream.unavailable"
     assert world.links == []
+
+
+@pytest.mark.parametrize(
+    ("method", "bounds"),
+    [
+        ("tools/call", Bounds(call_seconds=0.01)),
+        ("tools/list", Bounds(call_seconds=0.01, list_seconds=60)),
+        ("tools/list", Bounds(call_seconds=60, list_seconds=0.01)),
+    ],
+)
+async def test_the_deadline_holds_for_connecting_too(method: str, bounds: Bounds) -> None:
+    world = World()
+    never = asyncio.Event()
+
+    async def connect(registered: Registered) -> Link:
+        await never.wait()
+        return await world.connect(registered)
+
+    pool = Pool(connect, lambda: 0.0)
+    registry = Registry([Registered(OWN, HttpTarget("http://own"), bounds)])
+    with pytest.raises(SendFailed) as failed:
+        await Forwarder(registry, pool).send(permit(call(method)), world.heard.append)
+    assert failed.value.reason == "upstream.timeout"
+    assert [one.state for one in pool.descriptions()] == ["connecting"], "for the next call"
+    await pool.close_all()

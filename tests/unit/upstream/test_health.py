@@ -121,3 +121,29 @@ def test_rest_never_exceeds_the_cap(waits: list[float]) -> None:
         clock.now += wait
         fail(health)
         assert 0 <= health.rest <= 7.0001
+
+
+def test_a_slow_opening_rests_as_long_as_everybody_waited(clock: Clock) -> None:
+    health = Health(clock, Pace(first=1, cap=20, stable=100))
+    health.failed_to_open("upstream.timeout", health.mark, took=7)
+    assert health.rest == 7
+    clock.now += 7
+    health.failed_to_open("upstream.timeout", health.mark, took=35)
+    assert health.rest == 20, "the cap"
+
+
+def test_a_quick_failure_to_open_is_like_any_other(clock: Clock) -> None:
+    health = Health(clock, Pace(first=1, cap=20))
+    health.failed_to_open(CRASH, health.mark, took=0.1)
+    assert health.rest == 0
+    health.failed_to_open("upstream.credential", health.mark, took=30)
+    assert health.rest == 0
+
+
+def test_a_failure_that_was_counted_before_is_not_counted_again(clock: Clock) -> None:
+    health = Health(clock, Pace(first=1, cap=20))
+    mark = health.mark
+    health.failed_to_open("upstream.timeout", mark, took=3)
+    health.failed_to_open("upstream.timeout", mark, took=9)
+    health.failed(CRASH, mark)
+    assert health.rest == 3

@@ -208,3 +208,46 @@ async def test_old_failure_records_are_forgotten(world: World) -> None:
     world.clock.now += 1000
     await world.pool.sweep()
     assert world.pool.descriptions() == ()
+
+
+async def test_an_opening_that_fails_after_everybody_left_counts_all_the_same(
+    world: World,
+) -> None:
+    world.gate = asyncio.Event()
+    world.refusing = "upstream.timeout"
+    waiting = asyncio.create_task(world.use("alice"))
+    await world.opening.wait()
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    world.clock.now += 5
+    world.gate.set()
+    for _ in range(5):  # turns of the loop that the opening needs to fail
+        await asyncio.sleep(0)
+    assert await world.reason("alice") == "upstream.backing-off"
+    assert world.attempts == 1
+    world.clock.now += 5
+    assert await world.reason("alice") == "upstream.timeout"
+
+
+async def test_a_retired_upstream_loses_its_links_those_in_use_at_the_end(world: World) -> None:
+    idle = await world.use("alice")
+    shared = await world.use("alice", SHARED)
+    async with world.pool.lease(OWN, "bob") as busy:
+        world.pool.retire("own")
+        assert isinstance(idle, FakeLink)
+        await ended(idle)
+        assert isinstance(busy, FakeLink)
+        assert not busy.closed
+        assert await world.use("bob") is not busy
+    await ended(busy)
+    assert await world.use("alice", SHARED) is shared
+
+
+async def test_the_operator_is_told_on_one_line_what_did_not_open(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.refusing = "upstream.garbage"
+    assert await world.reason("alice") == "upstream.garbage"
+    assert [record.getMessage() for record in caplog.records] == [
+        "own did not open: upstream.garbage, 'because'"
+    ]

@@ -96,6 +96,14 @@ async def test_a_slow_server_is_not_started_twice(open_: Open) -> None:
     assert link.peer.era == "legacy"
 
 
+async def test_a_slow_modern_server_is_modern(open_: Open) -> None:
+    """It has read the probe when ``initialize`` comes, and refuses that."""
+    memory, one = EraMemory(), registered("slow-modern", Bounds(probe_seconds=0.3))
+    link = await open_(one, memory)
+    assert (link.peer.era, memory.recall(one)) == ("modern", "modern")
+    assert (await call(link, "echo", 1))["structuredContent"]["arguments"] == 1
+
+
 async def test_a_known_era_is_not_probed_again(open_: Open) -> None:
     """This server would hang for the whole probe, which is far longer than the test bears."""
     memory = EraMemory()
@@ -121,6 +129,11 @@ async def test_a_program_that_cannot_run_has_crashed(open_: Open) -> None:
     assert "9" in failed.value.detail
     assert "database" in tail.lines()[-1]
     assert "database" not in failed.value.detail
+
+
+async def test_a_program_that_is_not_there_is_said_to_be_missing(open_: Open) -> None:
+    with pytest.raises(SendFailed, match="not found"):
+        await open_(command("gone", ("/nowhere/mcp-server",)))
 
 
 async def test_a_silent_program_times_out(open_: Open) -> None:
@@ -197,16 +210,20 @@ async def test_the_deadline_tells_the_upstream_too(open_: Open) -> None:
     ("tool", "reason"),
     [("exit", "upstream.crashed"), ("garbage", "upstream.garbage"), ("flood", "upstream.garbage")],
 )
-async def test_what_breaks_a_link_fails_everything_in_flight(
+async def test_what_breaks_a_link_is_told_to_whom_it_concerns(
     open_: Open, tool: str, reason: str
 ) -> None:
+    """A call alone is told the reason; of several, none can be picked."""
+    link = await open_(registered("modern"))
+    assert await refused(link, tool) == reason
+    assert link.broken
+    assert await refused(link, "echo") == reason
     link = await open_(registered("modern"))
     waiting = [asyncio.create_task(refused(link, "hang")) for _ in range(3)]
     await call(link, "echo")
-    assert await refused(link, tool) == reason
-    assert await asyncio.gather(*waiting) == [reason] * 3
+    assert await refused(link, tool) == "upstream.crashed"
+    assert await asyncio.gather(*waiting) == ["upstream.crashed"] * 3
     assert link.broken
-    assert await refused(link, "echo") == reason
 
 
 async def test_an_answer_over_the_cap_is_refused(open_: Open) -> None:

@@ -69,6 +69,19 @@ def test_headers_must_repeat_the_body(headers: Headers) -> None:
     assert refused(META, headers).reason == "wire.header-mismatch"
 
 
+def test_headers_that_need_not_be_there_must_still_agree() -> None:
+    assert era_2026_07.declare(CALL, META, Headers([]).optional(), "t").era == "modern"
+    assert era_2026_07.declare(CALL, META, sent().optional(), "t").era == "modern"
+    for wrong in (sent(version="2025-11-25"), sent(method="tools/list"), sent(name="other")):
+        assert refused(META, wrong.optional()).reason == "wire.header-mismatch"
+
+
+def test_a_notification_without_envelope_or_header_is_modern_where_none_is_required() -> None:
+    told = Message("notification", None, "notifications/cancelled")
+    assert era_2026_07.declare(told, {}, Headers([]).optional(), None).version == "2026-07-28"
+    assert refused({}, Headers([]), told).reason == "wire.missing-meta"
+
+
 def test_an_encoded_name_is_decoded_before_it_is_compared() -> None:
     assert era_2026_07.declare(CALL, META, sent(name="=?base64?dA==?="), "t").era == "modern"
 

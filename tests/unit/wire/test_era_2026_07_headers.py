@@ -128,6 +128,14 @@ def test_agreement_passes(headers: Headers, arguments: dict[str, Any]) -> None:
     check_param_headers(headers, SCHEMA, arguments)
 
 
+def test_headers_that_need_not_be_there_must_still_agree() -> None:
+    check_param_headers(Headers([]).optional(), SCHEMA, {"region": "eu"})
+    check_param_headers(sent(region="eu").optional(), SCHEMA, {"region": "eu"})
+    for arguments in ({"region": "us"}, {}):
+        with pytest.raises(WireRefusal):
+            check_param_headers(sent(region="eu").optional(), SCHEMA, arguments)
+
+
 ARGUMENTS = st.fixed_dictionaries(
     {},
     optional={

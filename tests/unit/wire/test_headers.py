@@ -24,6 +24,12 @@ def test_a_header_sent_twice_has_no_value() -> None:
     assert caught.value.reason == "wire.header-mismatch"
 
 
+def test_headers_are_required_unless_the_transport_mirrors_nothing() -> None:
+    sent = Headers([(b"mcp-name", b"a")])
+    found = sent.optional()
+    assert (sent.required, found.required, found.one("mcp-name")) == (True, False, "a")
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

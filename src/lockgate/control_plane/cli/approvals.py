@@ -19,7 +19,7 @@ def list_held(
     ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the calls that were held lately, with the arguments that would be sent.
+    """List the calls that wait for a yes, with the arguments that would be sent.
 
     \b
     Examples:
@@ -35,7 +35,7 @@ def list_held(
         say_json([_json(held) for held in found])
         return
     if not found:
-        say("No call was held lately.", err=True)
+        say("No call waits for a yes.", err=True)
         return
     say_table(
         ("CALL", "AT", "WHO", "TOOL", "NEEDS", "ARGUMENTS"),

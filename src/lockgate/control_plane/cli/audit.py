@@ -40,10 +40,11 @@ def tail(
     with office.open() as records:
         rows = records.events.tail(lines) if lines else records.events.tail(1)
         last = rows[-1].seq if rows else 0
+        teller = _Teller(records.events, as_json=as_json)
         for row in rows if lines else ():
-            _say_row(row, as_json=as_json)
+            teller.say_row(row)
         while follow and office.pause(_POLL_SECONDS):
-            last = _say_after(records.events, last, as_json=as_json)
+            last = teller.say_after(last)
 
 
 @audit.command()
@@ -72,23 +73,40 @@ def show(
     _tell(story)
 
 
-def _say_after(events: EventStore, last: int, *, as_json: bool) -> int:
-    while rows := events.tail(_BATCH, last):
-        for row in rows:
-            _say_row(row, as_json=as_json)
-        last = rows[-1].seq
-    return last
+class _Teller:
+    """One line a row. An outcome does not repeat who called: its intent says so."""
 
+    def __init__(self, events: EventStore, *, as_json: bool) -> None:
+        self._events = events
+        self._as_json = as_json
+        self._callers: dict[str, str] = {}
 
-def _say_row(row: Recorded, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(export(row).decode())
-        return
-    event = row.event
-    what = " ".join(str(event.header[k]) for k in ("action", "method", "upstream", "target")
-                    if event.header.get(k))  # fmt: skip
-    say(f"{timestamp(event.at)}  {event.kind:<14} {event.effect:<6} {event.reason:<22} "
-        f"{_who(event):<16} {what}  {event.call}".rstrip())  # fmt: skip
+    def say_after(self, last: int) -> int:
+        while rows := self._events.tail(_BATCH, last):
+            for row in rows:
+                self.say_row(row)
+            last = rows[-1].seq
+        return last
+
+    def say_row(self, row: Recorded) -> None:
+        if self._as_json:
+            typer.echo(export(row).decode())
+            return
+        event = row.event
+        what = " ".join(str(event.header[k]) for k in ("action", "method", "upstream", "target")
+                        if event.header.get(k))  # fmt: skip
+        say(f"{timestamp(event.at)}  {event.kind:<14} {event.effect:<6} {event.reason:<22} "
+            f"{self._caller(event):<16} {what}  {event.call}".rstrip())  # fmt: skip
+
+    def _caller(self, event: AuditEvent) -> str:
+        if event.kind == "call.intent":
+            self._callers[event.call] = _who(event)
+        elif event.kind == "call.outcome":
+            return self._callers.pop(event.call, None) or self._looked_up(event.call)
+        return _who(event)
+
+    def _looked_up(self, call: str) -> str:
+        return next((who for row in self._events.by_call(call) if (who := _who(row.event))), "")
 
 
 def _tell(story: Story) -> None:
@@ -101,7 +119,11 @@ def _tell(story: Story) -> None:
         _tell_tree(event.header)
         for name, data in event.slots.items():
             say(f"  {name:<7} {data.decode(errors='backslashreplace')}")
-    if story.state == "unfinished":
+    if story.state == "held" and story.rows[-1].event.kind == "admin.changed":
+        say("", "It got its yes, which the same call uses up when it is made again.")
+    elif story.state == "held":
+        say("", f"It waits for a person's yes: lockgate approvals give {story.call}")
+    elif story.state == "unfinished":
         say("", "There is no outcome: the call runs still, or the gateway ended while it ran and "
             "the upstream may have acted.")  # fmt: skip
     elif story.call:

@@ -77,10 +77,11 @@ def _wish(
     transport: Transport = DEFAULT_TRANSPORT[client]
     if stdio is not None:
         transport = "stdio" if stdio else "http"
-    key = key_file.expanduser() if key_file else office.machine.home / ".lockgate" / "key"
+    said = key_file.expanduser() if key_file else office.machine.home / ".lockgate" / "key"
+    key = office.machine.folder / said
     return Wish(
-        client, transport, url or office.deployment().url, office.program,
-        office.machine.folder / key,
+        client, transport, url or office.deployment().url, office.program, key,
+        transport == "stdio" and key.is_file(),
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ def init(
     """Write a commented lockgate.yaml and a starter policy.
 
     Nothing that exists is overwritten. The starter policy lets keys with the role "developer"
-    use all tools; everything else is refused until a policy permits it.
+    use all upstreams; everybody else is refused until a policy permits it.
 
     \b
     Examples:

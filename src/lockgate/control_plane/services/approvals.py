@@ -14,6 +14,7 @@ from lockgate.control_plane.services.refused import Refused
 from lockgate.model import Approval, AuditEvent, Binding
 
 LONGEST_MINUTES = 24 * 60
+GIVE = "approval.give"
 LOOKED_AT = 5_000
 """Journal rows that ``waiting`` looks through, newest last."""
 
@@ -57,9 +58,17 @@ class Approvals:
         self._random_bytes = random_bytes
 
     def waiting(self) -> tuple[Held, ...]:
-        """Held calls among the latest journal rows, oldest first. Raises ``StoreDown``."""
-        rows = self._events.tail(LOOKED_AT)
-        return tuple(held for row in rows if (held := held_of(row.event)) is not None)
+        """Held calls among the latest journal rows that nobody has said yes to since, oldest first;
+        of identical ones the last. Raises ``StoreDown``."""
+        found: dict[str, Held] = {}
+        for row in self._events.tail(LOOKED_AT):
+            held = held_of(row.event)
+            if held is not None:
+                found.pop(held.binding.digest, None)
+                found[held.binding.digest] = held
+            elif row.event.header.get("action") == GIVE:
+                found.pop(str(row.event.header["binding"]), None)
+        return tuple(found.values())
 
     def give(self, call: str, minutes: int) -> tuple[Held, Approval]:
         """Say yes to exactly this call, once, within ``minutes``. Raises ``Refused``."""
@@ -92,7 +101,7 @@ class Approvals:
             at=now,
             effect="permit",
             reason="admin.changed",
-            header={"action": "approval.give", "target": given.id, "binding": given.binding,
+            header={"action": GIVE, "target": given.id, "binding": given.binding,
                     "factor": given.factor, "expires": given.expires},
             slots={"actor": json.dumps({"account": self._actor, "via": "cli"}).encode()},
         )  # fmt: skip

@@ -37,6 +37,8 @@ class Wish(msgspec.Struct, frozen=True):
     """How the client starts ``lockgate``; absolute, since applications have another PATH."""
     key_file: Path
     """Only for stdio."""
+    has_key: bool = False
+    """The key file is there."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -141,4 +143,5 @@ def _steps(wish: Wish) -> tuple[str, ...]:
         key = "VS Code asks for your key once and keeps it in the system's key store."
     else:
         key = f"Set {KEY_VARIABLE} to your key in the environment the client starts from."
-    return (f"No key yet? {make}", key, restart[wish.client])
+    first = () if wish.has_key else (f"No key yet? {make}",)
+    return (*first, key, restart[wish.client])

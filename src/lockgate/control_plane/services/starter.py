@@ -70,11 +70,11 @@ POLICY = """\
 // Actions are MCP's methods. In groups: "list" (tools/list, resources/list ...) and "read"
 // (resources/read, prompts/get, completion/complete).
 
-// Whoever has the role "developer" may see and use the tools of all upstreams.
-@id("developers-use-tools")
+// Whoever has the role "developer" may see and use all upstreams: tools, resources and prompts.
+@id("developers-use-everything")
 permit (
   principal in Role::"developer",
-  action in [Action::"tools/call", Action::"list"],
+  action in [Action::"tools/call", Action::"list", Action::"read"],
   resource
 );
 
@@ -94,6 +94,15 @@ permit (
 // ) when {
 //   context.arguments has queue && context.arguments.queue == "desk"
 // };
+
+// Only after a person's yes to exactly this call: lockgate approvals list, approvals give CALL_ID
+// @id("reopening-needs-a-yes")
+// @hold("owner")
+// forbid (
+//   principal,
+//   action == Action::"tools/call",
+//   resource == Tool::"tickets/reopen_ticket"
+// ) unless { context.approvals.contains("owner") };
 
 // Nobody, whatever else is permitted.
 // @id("no-deletions")

@@ -68,4 +68,4 @@ def test_a_call_that_was_denied_cannot_be_approved(desk: Desk) -> None:
     desk.configure("{}")
     desk.events.append((held(Effect.DENY),))
     assert desk.type("approvals", "give", "c-1").code == 3
-    assert "No call was held" in desk.type("approvals", "list").err
+    assert "No call waits" in desk.type("approvals", "list").err

@@ -1,5 +1,7 @@
 import json
 
+import msgspec
+
 from lockgate.model import AuditEvent, EventKind
 from support.desk import NOW, Desk
 
@@ -21,6 +23,13 @@ def test_tail_shows_the_newest_oldest_first(desk: Desk) -> None:
     assert lines[0].startswith("2027-01-15T08:00:00.003Z  call.intent")
     assert "alice" in lines[0]
     assert "tools/call git git_diff" in lines[0]
+
+
+def test_tail_says_of_an_outcome_too_who_called(desk: Desk) -> None:
+    ends = msgspec.structs.replace(event(2, "call.outcome"), slots={})
+    desk.events.append([event(1, "call.intent"), ends])
+    for lines in ("2", "1"):
+        assert "alice" in desk.type("audit", "tail", "-n", lines).out.splitlines()[-1]
 
 
 def test_tail_as_json_is_one_object_a_line(desk: Desk) -> None:
@@ -66,6 +75,17 @@ def test_show_by_call_and_by_event(desk: Desk) -> None:
 def test_show_an_unfinished_call(desk: Desk) -> None:
     desk.events.append([event(0, "call.intent")])
     assert "no outcome" in desk.type("audit", "show", "call-1").out
+
+
+def test_show_a_held_call(desk: Desk) -> None:
+    desk.events.append([msgspec.structs.replace(event(0, "call.intent"), effect="hold")])
+    shown = desk.type("audit", "show", "call-1").out
+    assert "no outcome" not in shown
+    assert "lockgate approvals give call-1" in shown
+    desk.events.append([event(1, "admin.changed")])
+    shown = desk.type("audit", "show", "call-1").out
+    assert "got its yes" in shown
+    assert "approvals give" not in shown
 
 
 def test_show_as_json(desk: Desk) -> None:

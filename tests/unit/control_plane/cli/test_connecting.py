@@ -32,6 +32,14 @@ def test_printing_changes_nothing(desk: Desk) -> None:
     assert not any(desk.machine.home.iterdir())
 
 
+def test_who_has_a_key_is_not_told_how_to_make_one(desk: Desk) -> None:
+    asked = ("connect", "cursor", "--key-file", "my.key")
+    assert "No key yet?" in desk.type(*asked).out
+    (desk.root / "my.key").write_text("a key")
+    assert "No key yet?" not in desk.type(*asked).out
+    assert "No key yet?" in desk.type(*asked, "--http").out
+
+
 def test_a_backup_is_made_and_the_others_are_kept_and_named(desk: Desk) -> None:
     file = desk.machine.home / ".cursor" / "mcp.json"
     file.parent.mkdir()

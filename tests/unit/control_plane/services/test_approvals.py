@@ -41,6 +41,20 @@ def test_nobody_approves_the_call_of_a_service_they_own() -> None:
         service.give("c-1", 15)
 
 
+def test_what_got_its_yes_waits_no_longer_until_it_is_held_again() -> None:
+    events, store = MemoryEvents(), MemoryApprovals(lambda: 10)
+    held, again = (
+        msgspec.structs.replace(intent(Effect.HOLD), id=f"e-{n}", call=f"c-{n}") for n in (1, 2)
+    )
+    service = Approvals(store, events, "opal", lambda: 10, lambda n: b"x" * n)
+    events.append((held, again))
+    assert [one.call for one in service.waiting()] == ["c-2"]
+    service.give("c-1", 15)
+    assert service.waiting() == ()
+    events.append((msgspec.structs.replace(held, id="e-3", call="c-3"),))
+    assert [one.call for one in service.waiting()] == ["c-3"]
+
+
 def test_only_a_held_intent_is_held() -> None:
     assert held_of(intent(Effect.DENY)) is None
     found = held_of(intent(Effect.HOLD))
