@@ -43,7 +43,7 @@ rm -f .venv/.ready
     "$python" -m venv --clear .venv
 pip() { .venv/bin/python -m pip --quiet --disable-pip-version-check --no-input "$@" </dev/null; }
 # The lock is complete, so pip need not resolve anything; `pip check` says if that is ever untrue.
-pip install --require-hashes --no-deps --no-compile -r requirements.lock
+pip install --require-hashes --no-deps -r requirements.lock
 # The build backend is in the lock too, so nothing unpinned is fetched to build with.
 pip install --no-deps --no-build-isolation -e .
 pip check

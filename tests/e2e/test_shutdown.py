@@ -149,6 +149,24 @@ async def test_a_modern_client_that_leaves_cancels_its_call(tmp_path: Path) -> N
         world.go()
 
 
+async def test_a_cancellation_over_stdio_reaches_the_call(tmp_path: Path) -> None:
+    """The shim closes the stream for its client; the gateway lets slow answers begin for that."""
+    world = World(tmp_path)
+    params = enveloped({"name": "slow", "arguments": {"token": "abandoned"}})
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+    async with world.gate as gate:
+        async with gate.shim("alice", "/mcp/count") as (stdin, stdout):
+            stdin.write(json.dumps(call).encode() + b"\n")
+            await world.reached("abandoned")
+            stdin.write(json.dumps(cancelled).encode() + b"\n")
+            (outcome,) = await gate.awaited(lambda g: g.rows(kind="call.outcome", target="slow"))
+            assert outcome.reason == "call.cancelled"
+            stdin.close()
+            assert await stdout.read() == b"", "what was cancelled is not answered"
+        world.go()
+
+
 async def test_a_reload_under_load_drops_no_call(tmp_path: Path) -> None:
     world = World(tmp_path)
     stop = asyncio.Event()

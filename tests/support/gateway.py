@@ -16,8 +16,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -135,6 +135,25 @@ class Gateway:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    @asynccontextmanager
+    async def shim(
+        self, who: str, path: str = "/mcp"
+    ) -> AsyncIterator[tuple[asyncio.StreamWriter, asyncio.StreamReader]]:
+        """``lockgate stdio`` under the key of ``who``: its stdin and stdout."""
+        running = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "lockgate.app.main", "stdio", "--url", self.base + path,
+            "--key-file", str(self.key_file(who)),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(),
+        )  # fmt: skip
+        assert running.stdin is not None
+        assert running.stdout is not None
+        try:
+            yield running.stdin, running.stdout
+        finally:
+            running.stdin.close()
+            async with asyncio.timeout(20):
+                await running.wait()
 
     # The process.
 

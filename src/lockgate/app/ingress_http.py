@@ -24,6 +24,7 @@ log = logging.getLogger("lockgate.ingress")
 
 KEEP_ALIVE_SECONDS = 15.0
 """Proxies and clients drop silent streams after about 100 s or 300 s."""
+STDIO_SECONDS = 1.0
 
 TRANSPORT_HEADER = "lockgate-transport"
 
@@ -158,7 +159,7 @@ class Ingress:
             task.add_done_callback(outbox.wake)
         try:
             while not working.done():
-                changed = await outbox.changed(self.keep_alive_seconds)
+                changed = await outbox.changed(self._patience(exchange))
                 if closed.done():
                     self._client_left(exchange, working)
                     return
@@ -170,6 +171,13 @@ class Ingress:
             await self._cancelled(exchange, working)
         finally:
             closed.cancel()
+
+    def _patience(self, exchange: Exchange) -> float:
+        """Seconds until a silent answer gives a sign of life. The stdio shim can close, and so
+        cancel, only an answer that has begun: to it a slow one begins early."""
+        if exchange.started or not _is_stdio(exchange):
+            return self.keep_alive_seconds
+        return min(STDIO_SECONDS, self.keep_alive_seconds)
 
     def _client_left(self, exchange: Exchange, working: "asyncio.Task[Answer]") -> None:
         # Modern: closing the stream is cancelling (2026-07-28, Cancellation). Legacy: it is not,
@@ -253,6 +261,10 @@ def _takes_streams(exchange: Exchange) -> bool:
     return "*/*" in accepted or "text/event-stream" in accepted
 
 
+def _is_stdio(exchange: Exchange) -> bool:
+    return exchange.headers.one(TRANSPORT_HEADER) == "stdio"
+
+
 def _drop(_: bytes) -> None:
     """Notifications are advisory."""
 
@@ -260,7 +272,7 @@ def _drop(_: bytes) -> None:
 def _incoming(exchange: Exchange, raw: bytes, caller: Caller) -> Incoming:
     # Our stdio shim says so: on stdio there are no headers that could mirror the body. Whoever says
     # so may leave them out, no more: those that are sent must agree with the body all the same.
-    stdio = exchange.headers.one(TRANSPORT_HEADER) == "stdio"
+    stdio = _is_stdio(exchange)
     return Incoming(raw, exchange.headers.optional() if stdio else exchange.headers, caller)
 
 

@@ -266,6 +266,29 @@ async def test_a_gateway_that_is_not_there_is_said_to_be(
     assert "no answer from the gateway" in capsys.readouterr().err
 
 
+async def test_a_cancelled_request_that_fails_is_not_answered() -> None:
+    waiting: list[asyncio.StreamWriter] = []
+    both = asyncio.Event()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}}")
+        waiting.append(writer)
+        if len(waiting) == 2:
+            both.set()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    client = Client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp")
+    client.say(modern(1), {**CANCELLED, "params": {"requestId": 1}}, modern(2))
+    await asyncio.wait_for(both.wait(), 10)
+    for writer in waiting:
+        writer.transport.abort()
+    assert (await client.hears())["id"] == 2
+    await client.close()
+    assert client.silent
+    server.close()
+    await server.wait_closed()
+
+
 async def refuse(message: Json, out: Out) -> None:
     """As the gateway refuses a credential: before it has read the message."""
     await out.error(401, None, -31000, "The credential is not valid.")
@@ -290,8 +313,9 @@ async def test_what_is_no_json_is_answered_by_the_gateway() -> None:
         client.say(b"{nonsense\n")
         assert (await client.hears())["id"] is None
         client.say({"jsonrpc": "2.0", "method": "notifications/initialized"}, request(1))
-        assert (await client.hears())["id"] == 1, "a notification is not answered"
+        assert (await client.hears())["id"] == 1
         await client.close()
+        assert client.silent, "a notification is not answered"
 
 
 @pytest.mark.parametrize(("kind", "text"), [("text/html", "<p>404</p>"), ("application/json", "[]"),
