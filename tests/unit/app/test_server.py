@@ -344,3 +344,18 @@ async def test_it_serves_until_it_is_told_to_stop(folder: Folder, raised: list[i
     await asyncio.wait_for(running, 10)
     assert raised == [], "raised again after it was obeyed: that would have cut the end short"
     assert folder.journal()[-1].kind == "auth.refused", "what was counted is written at the end"
+
+
+async def test_answers_do_not_wait_for_acknowledgements() -> None:
+    """Head and body of an answer are two writes: with Nagle's algorithm the second would wait for
+    the client's delayed acknowledgement, 40 ms on Linux."""
+    listener, accepted = listen("127.0.0.1", 0), asyncio.get_running_loop().create_future()
+
+    def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set_result(writer.get_extra_info("socket"))
+        writer.close()
+
+    async with await asyncio.start_server(answer, sock=listener):
+        with socket.create_connection(listener.getsockname()):
+            found = await accepted
+            assert found.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
