@@ -19,6 +19,7 @@ demo: $(VENV) ## Set up, then show the gateway at work before real MCP servers.
 	@$(WITH_NODE) .venv/bin/lockgate demo $(ARGS)
 
 test: $(VENV) $(NODE) ## Set up, then run every test. ARGS="..." goes to pytest.
+	@sh scripts/setup_git.sh
 	@$(WITH_NODE) $(PYTEST) $(ARGS)
 
 check: $(VENV) ## Lint, types, import contracts, ratchets, documents. No test runs.
