@@ -281,7 +281,9 @@ async def test_each_person_has_processes_of_their_own(house: House) -> None:
 async def test_a_server_is_told_only_what_it_needs(house: House) -> None:
     async with client_of(house, "http", "auto") as client:
         shown = json.loads(said(await client.call_tool("everything__get-env", {})))
-    assert shown.keys() <= {"PATH", "HOME", "LANG", "PWD"}
+    # PWD comes from the shell that npm's launcher is, LC_CTYPE from Python where there is no LANG
+    # (PEP 538): neither tells a server anything about the gateway.
+    assert shown.keys() <= {"PATH", "HOME", "LANG", "PWD", "LC_CTYPE"}
 
 
 async def test_what_a_server_writes_is_there_for_the_next_client(house: House) -> None:
