@@ -9,7 +9,7 @@ import orjson
 
 from lockgate.model import Cursor, Reply
 from lockgate.pipeline.caller import Caller, Endpoint
-from lockgate.pipeline.resolve import Resolver, outer_result
+from lockgate.pipeline.resolve import Resolver
 from lockgate.pipeline.run import Gate, Refused, run
 from lockgate.pipeline.sessions import Cursors
 from lockgate.wire.edit import put
@@ -70,7 +70,7 @@ async def _part(
     reply = answer.said
     if not isinstance(reply, Reply) or reply.is_error:
         return _erred(upstream, reply.decoded.get("code"), call.id, caller.endpoint)
-    raw = outer_result(call, reply.raw) if caller.endpoint.prefixed else reply.raw
+    raw = resolver.outer_list(call, reply.raw) if caller.endpoint.prefixed else reply.raw
     items = _raw_items(_raw_members(raw)[METHODS[request.method].array])
     return Part(upstream, tuple(bytes(item) for item in items))
 

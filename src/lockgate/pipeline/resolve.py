@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
+import orjson
 
 from lockgate.model import SYSTEM, Call, Envelope, Tool, Upstream
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.run import Gate, Refused, run
 from lockgate.wire.edit import drop
-from lockgate.wire.names import join, unwrap_uri
+from lockgate.wire.names import NameTable, unwrap_uri
 from lockgate.wire.refusal import WireRefusal
 from lockgate.wire.request import Request
 from lockgate.wire.rewrite import rewrite_params, rewrite_result
@@ -102,9 +103,22 @@ class Resolver:
         if exact or not endpoint.prefixed:
             return exact
         # A shortened name holds a hash, so it is found by naming every tool again.
-        outer = _plain(upstream, name)
-        known = self._book.tools(upstream, holder) or ()
-        return next((t for t in known if join(upstream, t.name) == outer), None)
+        pair = self._table(upstream, holder, ()).inner(_plain(upstream, name))
+        return self._book.get(upstream, holder, pair[1]) if pair else None
+
+    def outer_list(self, call: Call, raw: bytes) -> bytes:
+        """A list with names as clients of ``/mcp`` know them: no two tools share one."""
+        if call.method != "tools/list":
+            return outer_result(call, raw)
+        upstream = call.upstream.name
+        listed = [tool.get("name") for tool in orjson.loads(raw)["tools"]]
+        names = [name for name in listed if isinstance(name, str)]
+        table = self._table(upstream, call.principal.holder, names)
+        return rewrite_result(call.method, raw, upstream, lambda name: table.outer(upstream, name))
+
+    def _table(self, upstream: str, holder: str, also: Sequence[str]) -> NameTable:
+        known = [tool.name for tool in self._book.tools(upstream, holder) or ()]
+        return NameTable((upstream, name) for name in {*known, *also})
 
     async def _list(self, upstream: str, caller: Caller, gate: Gate) -> None:
         """List the tools ourselves, once for all who wait for it, and not again at once where that
@@ -141,9 +155,7 @@ class Resolver:
 def outer_result(call: Call, raw: bytes) -> bytes:
     """A result with names and URIs as clients of ``/mcp`` know them."""
     upstream = call.upstream.name
-    # Only tool names are short of room: clients put their own prefix before 64 characters.
-    rename = join if call.method == "tools/list" else _plain
-    return rewrite_result(call.method, raw, upstream, lambda name: rename(upstream, name))
+    return rewrite_result(call.method, raw, upstream, lambda name: _plain(upstream, name))
 
 
 def _untraced(params: bytes) -> bytes:

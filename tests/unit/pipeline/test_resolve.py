@@ -81,6 +81,19 @@ async def test_a_shortened_name_finds_its_tool() -> None:
     assert call.target == LONG
 
 
+async def test_no_two_tools_share_an_outer_name() -> None:
+    twin = join("clinic", LONG).removeprefix("clinic__")  # what LONG would be shortened to
+    world = Listing(ToolCache(), LONG, twin)
+    call, _ = await resolve(tool_request(f"clinic__{twin}"), world=world)
+    raw = orjson.dumps({"tools": [{"name": LONG}, {"name": twin}]})
+    listing = world.log[world.steps.index("send")][1].call
+    shown = orjson.loads(Resolver(UPSTREAMS, world.book).outer_list(listing, raw))["tools"]
+    outer = [tool["name"] for tool in shown]
+    assert len(set(outer)) == 2
+    assert call.target == twin
+    assert (await resolve(tool_request(outer[0]), world=world))[0].target == LONG
+
+
 async def test_at_one_upstream_s_endpoint_names_are_its_own() -> None:
     call, _ = await resolve(tool_request("get"), ONE)
     assert call.target == "get"
