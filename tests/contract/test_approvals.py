@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine
 
 from lockgate.model import Approval, StoreDown
-from lockgate.store.approvals import MemoryApprovals, SqliteApprovals
+from lockgate.store.approvals import MemoryApprovals, StoredApprovals
 
-Store = SqliteApprovals | MemoryApprovals
+Store = StoredApprovals | MemoryApprovals
 
 
 class Clock:
@@ -24,16 +24,16 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def opener(request: pytest.FixtureRequest, clock: Clock) -> Callable[[], Store]:
     """Opens the same rows again and again, as several workers would."""
     if request.param == "memory":
         shared = MemoryApprovals(clock)
         return lambda: shared
-    engine: Engine = request.getfixturevalue("engine")
+    engine: Engine = request.getfixturevalue(request.param)
 
-    def another() -> SqliteApprovals:
-        made = SqliteApprovals(engine, clock)
+    def another() -> StoredApprovals:
+        made = StoredApprovals(engine, clock)
         made.refresh(clock.now)
         return made
 

@@ -7,15 +7,15 @@ import pytest
 
 from lockgate.audit.ports import EventStore
 from lockgate.model import AuditEvent, EventRefused, Recorded
+from lockgate.store.events import StoredEvents
 from lockgate.store.memory_events import MemoryEvents
-from lockgate.store.sqlite_events import SqliteEvents
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest) -> EventStore:
     if request.param == "memory":
         return MemoryEvents()
-    return SqliteEvents(request.getfixturevalue("engine"))
+    return StoredEvents(request.getfixturevalue(request.param))
 
 
 def event(number: int, call: str = "c1", **more: Any) -> AuditEvent:

@@ -4,17 +4,17 @@ import pytest
 
 from lockgate.model import KeyRecord, StoreDown
 from lockgate.store.key_ring import KeyRing
+from lockgate.store.keys import StoredKeys
 from lockgate.store.memory_keys import MemoryKeys
-from lockgate.store.sqlite_keys import SqliteKeys
 
-Keys = SqliteKeys | MemoryKeys
+Keys = StoredKeys | MemoryKeys
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def keys(request: pytest.FixtureRequest) -> Keys:
     if request.param == "memory":
         return MemoryKeys()
-    return SqliteKeys(request.getfixturevalue("engine"))
+    return StoredKeys(request.getfixturevalue(request.param))
 
 
 def record(key_id: str, created: int = 1) -> KeyRecord:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine
 
-from lockgate.store.sessions import MemorySessions, SqliteSessions
+from lockgate.store.sessions import MemorySessions, StoredSessions
 
-Store = SqliteSessions | MemorySessions
+Store = StoredSessions | MemorySessions
 
 
 class Clock:
@@ -22,15 +22,15 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def opener(request: pytest.FixtureRequest, clock: Clock) -> Callable[[], Store]:
     if request.param == "memory":
         shared = MemorySessions(clock)
         return lambda: shared
-    engine: Engine = request.getfixturevalue("engine")
+    engine: Engine = request.getfixturevalue(request.param)
 
-    def another() -> SqliteSessions:
-        made = SqliteSessions(engine, clock)
+    def another() -> StoredSessions:
+        made = StoredSessions(engine, clock)
         made.refresh(clock.now)
         return made
 

@@ -16,7 +16,7 @@ from lockgate.model import (
     StoreDown,
     binding_of,
 )
-from lockgate.pipeline.run import Refused, run
+from lockgate.pipeline.run import SILENT, Refused, run
 from support.world import World, shipped_order
 from worlds import call, list_call
 
@@ -48,7 +48,7 @@ async def test_whatever_fails_the_gate_stays_closed(kind: int) -> None:
         _, world, asked = worlds(n)[kind]
         answer = None
         with contextlib.suppress(JournalDown, StoreDown):
-            answer = await run(asked, world.gate(), lambda _: None)
+            answer = await run(asked, world.gate(), SILENT)
         check_invariants(world, answer, kind)
         if not world.failed:
             assert isinstance(answer, Release)
@@ -74,5 +74,5 @@ def check_invariants(world: World, answer: Release | Refused | None, kind: int) 
 async def test_a_failing_journal_means_nothing_is_forwarded() -> None:
     world = World(fail_at=4)  # three facts, then the intent
     with pytest.raises(JournalDown):
-        await run(call(), world.gate(), lambda _: None)
+        await run(call(), world.gate(), SILENT)
     assert "send" not in world.steps

@@ -16,7 +16,8 @@ LEGACY = "2025-11-25"
 _META = "io.modelcontextprotocol/"
 ENVELOPE = {f"{_META}protocolVersion": MODERN, f"{_META}clientCapabilities": {}}
 ACCEPT = "application/json, text/event-stream"
-NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri",
+         "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId"}  # fmt: skip
 
 Json = dict[str, Any]
 

@@ -1,10 +1,40 @@
-"""A link that answers from a script, for what stands above links."""
+"""A link that answers from a script, for what stands above links; and who hears, for links."""
 
 import asyncio
+import json
 from collections.abc import Callable
+from typing import Any
 
 from lockgate.model import Envelope, SendFailed, Tool
-from lockgate.upstream.link import LinkReply, Peer, Progress
+from lockgate.model.call import EraName
+from lockgate.upstream.link import Hears, LinkReply, Peer
+
+
+class Ear:
+    """Keeps what it hears, and answers what it is asked: at once, or when ``hold`` is set."""
+
+    def __init__(self, answer: LinkReply = LinkReply(b'{"roots":[]}')) -> None:  # noqa: B008
+        self.notes: list[tuple[str, Any]] = []
+        self.asks: list[tuple[str, Any, EraName]] = []
+        self.asked = asyncio.Event()
+        self.hold: asyncio.Event | None = None
+        self.withdrawn = asyncio.Event()
+        self._answer = answer
+
+    def note(self, method: str, params: bytes) -> None:
+        self.notes.append((method, json.loads(params)))
+
+    async def ask(self, method: str, params: bytes, era: EraName) -> LinkReply:
+        self.asks.append((method, json.loads(params), era))
+        self.asked.set()
+        try:
+            if self.hold:
+                await self.hold.wait()
+        except asyncio.CancelledError:
+            self.withdrawn.set()
+            raise
+        return self._answer
+
 
 Answering = Callable[[str, bytes], LinkReply]
 
@@ -15,9 +45,10 @@ class FakeLink:
     def __init__(self, answer: Answering = lambda _method, _params: LinkReply(b"{}")) -> None:
         self.peer = Peer("modern", "2026-07-28")
         self.broken = False
+        self.subscribed: frozenset[str] = frozenset()
         self.ended = asyncio.Event()
         self.asked: list[tuple[str, bytes, Tool | None]] = []
-        self.progress: Progress | None = None
+        self.hears: Hears | None = None
         self.asking = asyncio.Event()
         self.hold: asyncio.Event | None = None
         self._answer = answer
@@ -28,16 +59,16 @@ class FakeLink:
         params: bytes,
         *,
         tool: Tool | None = None,
-        progress: Progress | None = None,
+        hears: Hears | None = None,
         envelope: Envelope,
     ) -> LinkReply:
         self.asked.append((method, params, tool))
-        self.progress = progress
+        self.hears = hears
         self.asking.set()
         if self.hold:
             await self.hold.wait()
-        if progress:
-            progress("notifications/progress", b'{"progress":1}')
+        if hears:
+            hears.note("notifications/progress", b'{"progress":1}')
         return self._answer(method, params)
 
     @property

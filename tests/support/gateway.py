@@ -116,7 +116,7 @@ class Gateway:
         return place
 
     def _make_key(self, name: str, roles: tuple[str, ...]) -> str:
-        stores = open_stores(self.folder / "data")
+        stores = open_stores(self.folder / "data", str(self.settings.get("database", "")))
         try:
             service = Keys(
                 stores.keys, stores.events, stores.secrets.pepper(), "test",

@@ -152,8 +152,8 @@ for method in (
     "tools/destroy",
     "ping",
     "initialize",
-    "tasks/get",
-    "subscriptions/listen",
+    "tasks/result",
+    "resources/subscribe",
     "logging/setLevel",
     "x" * 5_000,
     "../admin",
@@ -246,7 +246,7 @@ async def ended(world: World) -> Said:
     return await client.legacy("tools/list")
 
 
-for method in ("server/discover", "logging/setLevel", "resources/subscribe", "tasks/list", "x"):
+for method in ("server/discover", "subscriptions/listen", "tasks/get", "tasks/list", "x"):
     case(
         f"legacy method: {method}", "wire.unknown-method", legacy(method, {"uri": "x"}), status=200
     )

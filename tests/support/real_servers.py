@@ -102,13 +102,15 @@ def shim(url: str, key_file: Path) -> StdioServerParameters:
 
 
 @asynccontextmanager
-async def client_past_the_gate(settings: Mapping[str, Any], log: Path) -> AsyncIterator[Client]:
+async def client_past_the_gate(
+    settings: Mapping[str, Any], log: Path, mode: str = "auto"
+) -> AsyncIterator[Client]:
     """Straight at the server, to see what it says itself."""
     env = {**_python_path(), **settings["env"]}
     server = StdioServerParameters(command=settings["command"], args=settings["args"], env=env)
     with log.open("a") as errors:
         transport = stdio_client(server, errors)
-        async with Client(transport, cache=None, read_timeout_seconds=SECONDS) as client:
+        async with Client(transport, mode=mode, cache=None, read_timeout_seconds=SECONDS) as client:
             yield client
 
 

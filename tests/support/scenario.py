@@ -5,6 +5,7 @@ the client asks, ``then`` what must come of it; each ``[[also]]`` is the same ca
 or with other words. ``controls`` names the controls that the scenario is about.
 """
 
+import asyncio
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,18 +14,20 @@ from typing import Any
 import msgspec
 import orjson
 
-from lockgate.app.gateway import Answer, Gateway, Incoming, State
+from lockgate.app.answers import Answer
+from lockgate.app.gateway import Gateway, State
+from lockgate.app.incoming import Incoming
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.ports import EventStore
 from lockgate.model import (
     APPROVALS,
     NOW,
     QUOTA,
+    REASONS,
     Approval,
     AuditEvent,
     Call,
     FactKey,
-    Notice,
     Permit,
     Principal,
     Reply,
@@ -36,18 +39,20 @@ from lockgate.model import (
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.gather import Gatherer
 from lockgate.pipeline.order import order
-from lockgate.pipeline.ports import Notify, Source
+from lockgate.pipeline.ports import Source
 from lockgate.pipeline.record import Stamp
 from lockgate.pipeline.resolve import Resolver
 from lockgate.pipeline.run import Gate
-from lockgate.pipeline.sessions import Cursors, Sessions
+from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
 from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import ArgumentMapping
 from lockgate.store.approvals import MemoryApprovals
-from lockgate.store.quota import QuotaLimits, Reservations
+from lockgate.store.quota import MemoryBuckets, QuotaLimits, Reservations
 from lockgate.store.sealing import AesGcmSealer
+from lockgate.store.session_states import MemorySessionStates
 from lockgate.store.sessions import MemorySessions
 from lockgate.upstream.catalogue import ToolCache, tools_in
+from lockgate.upstream.link import Hears, LinkReply
 from lockgate.wire.headers import Headers
 from lockgate.wire.strict_json import Limits
 
@@ -63,6 +68,8 @@ class Story(msgspec.Struct, frozen=True):
     when: Mapping[str, Any]
     then: Mapping[str, Any]
     faults: tuple[str, ...]
+    eras: tuple[str, ...] = ("legacy", "modern")
+    """Of the clients that it is about."""
 
 
 def read_stories(folder: Path = FOLDER) -> list[Story]:
@@ -73,7 +80,8 @@ def stories_of(text: str) -> list[Story]:
     """Raises ``KeyError`` for a scenario that lacks a part."""
     told = tomllib.loads(text)
     given, when = told["given"], told["when"]
-    first = Story(told["title"], given, when, told["then"], tuple(told.get("faults", ())))
+    eras = tuple(told.get("eras", ("legacy", "modern")))
+    first = Story(told["title"], given, when, told["then"], tuple(told.get("faults", ())), eras)
     also = [
         Story(
             f"{told['title']} / {one.get('title', number)}",
@@ -81,6 +89,7 @@ def stories_of(text: str) -> list[Story]:
             {**when, **one.get("when", {})},
             one["then"],
             tuple(one.get("faults", ())),
+            tuple(one.get("eras", eras)),
         )
         for number, one in enumerate(told.get("also", []), 1)
     ]
@@ -96,22 +105,43 @@ class SimulatedUpstream:
         ]
         self.result = given.get("result", {"content": [{"type": "text", "text": "done"}]})
         self.notices = given.get("notices", [])
+        self.asks = given.get("asks", [])
+        self.task = given.get("task")
+        """Every call becomes a task, and this is how it is doing."""
+        self.answers: list[str] = []
+        """What came back for each question: the action, or the reason why there is none."""
         self.fault = next((f.split(": ")[1] for f in faults if f.startswith("upstream")), "")
         self.calls: list[Call] = []
         self._cache = tools
 
-    async def send(self, permit: Permit, notify: Notify) -> Reply:
+    async def send(self, permit: Permit, hears: Hears) -> Reply:
         call = permit.call
         if call.method == "tools/list":
             raw = orjson.dumps({"tools": self.tools})
-            self._cache.put(call.upstream, call.principal.holder, tools_in(call.upstream, raw))
+            self._cache.put(call.upstream, call.terms, tools_in(call.upstream, raw))
             return Reply(call, raw)
         self.calls.append(call)
         if self.fault:
             raise SendFailed(f"upstream.{self.fault}", "simulated")
         for params in self.notices:
-            notify(Notice(call, "notifications/progress", orjson.dumps(params)))
-        return Reply(call, orjson.dumps(self.result))
+            hears.note("notifications/progress", orjson.dumps(params))
+        for ask in self.asks:
+            params = orjson.dumps(ask.get("params", {}))
+            said = await hears.ask(ask["method"], params, ask.get("era", "legacy"))
+            self.answers.append(_shown(said))
+        return Reply(call, orjson.dumps(self.result if self.task is None else self._said(call)))
+
+    def _said(self, call: Call) -> dict[str, Any]:
+        if call.method == "tools/call":
+            return {"resultType": "task", "taskId": "theirs", "status": "working"}
+        return {"taskId": "theirs", **(self.task or {})} if call.method == "tasks/get" else {}
+
+
+def _shown(said: LinkReply) -> str:
+    decoded = orjson.loads(said.raw)
+    if not said.is_error:
+        return str(decoded.get("action", "answered"))
+    return next(code for code, one in REASONS.items() if one.says == decoded["message"])
 
 
 class Learnt:
@@ -176,7 +206,9 @@ class Stage:
         quota = QuotaLimits(*given.get("limits", (600, 60, 8)))
         sources: dict[FactKey[Any], Source] = {
             NOW: Learnt(Now(), "clock: down" in faults),
-            QUOTA: Learnt(Reservations(quota, lambda: NOW_MS), "quota: down" in faults),
+            QUOTA: Learnt(
+                Reservations(quota, MemoryBuckets(lambda: NOW_MS)), "quota: down" in faults
+            ),
             APPROVALS: Learnt(Standing(self.approvals), "approvals: down" in faults),
         }
         store = Failing() if "journal: down" in faults else events
@@ -195,14 +227,20 @@ class Stage:
         ended = MemorySessions(lambda: NOW_MS)
         ended.refresh(NOW_MS)
         sealer = AesGcmSealer(b"s" * 32)
+        self.states = MemorySessionStates(lambda: NOW_MS)
         self.gateway = Gateway(
             State(gate, resolver, {self.endpoint.path: self.endpoint}, Limits()),
             Sessions(sealer, ended, 60_000),
             Cursors(sealer),
+            Rounds(sealer),
+            self.states,
+            sealer,
             lambda reason, peer: self.counted.append((reason, peer)),
         )
         self.counted: list[tuple[str, str]] = []
         self.heard: list[bytes] = []
+        self._session: list[tuple[bytes, bytes]] = []
+        self._answering: list[asyncio.Future[Answer]] = []
 
     def stamp(self) -> Stamp:
         self._stamps += 1
@@ -227,15 +265,44 @@ class Stage:
         """What ``when`` says, as a client of this era says it."""
         headers, message = spoken(era, self.story.when)
         if era == "legacy":
-            opened = await self._post([], OPENING, f"{call}-open")
+            opened = await self._post([], opening(self.story.when), f"{call}-open")
             headers.append((b"mcp-session-id", opened.session.encode()))
-        return await self._post(headers, message, call)
+            self._session = headers
+            return await self._post(headers, message, call)
+        method = self.story.when.get("follow")
+        first = f"{call}-call" if method else call
+        answer = await self._post(headers, message, first)
+        while asked := _questions(answer):
+            message = spoken(era, self.story.when, self._again(*asked))[1]
+            answer = await self._post(headers, message, first)
+        return await self._follow(method, answer, call) if method else answer
+
+    async def _follow(self, method: str, answer: Answer, call: str) -> Answer:
+        """Ask about the task that a call became, as ``when.follow`` says."""
+        task = orjson.loads(answer.body)["result"].get("taskId")
+        if task is None:
+            return answer
+        about = {"method": method, "capabilities": self.story.when.get("capabilities", {})}
+        more = {"taskId": task, "inputResponses": self.story.when.get("answer", {})}
+        headers, message = spoken("modern", about, more)
+        return await self._post([*headers, (b"mcp-name", task.encode())], message, call)
+
+    def _again(self, requests: Mapping[str, Any], state: str) -> dict[str, Any]:
+        said = self.story.when.get("answer", {})
+        return {"inputResponses": dict.fromkeys(requests, said), "requestState": state}
+
+    def _hear(self, raw: bytes) -> None:
+        """As a legacy client: what is asked is answered with a message of its own."""
+        self.heard.append(raw)
+        message = orjson.loads(raw)
+        if "id" in message:
+            said = {"jsonrpc": "2.0", "id": message["id"], "result": self.story.when["answer"]}
+            posting = self._post(self._session, orjson.dumps(said), "c-answer")
+            self._answering.append(asyncio.ensure_future(posting))
 
     async def _post(self, headers: list[tuple[bytes, bytes]], message: bytes, call: str) -> Answer:
         caller = Caller(self.principal, self.endpoint, "192.0.2.1", call)
-        return await self.gateway.handle(
-            Incoming(message, Headers(headers), caller), self.heard.append
-        )
+        return await self.gateway.handle(Incoming(message, Headers(headers), caller), self._hear)
 
     def recorded(self, call: str = "") -> list[AuditEvent]:
         rows = [row.event for row in self.events.tail(1_000)]
@@ -264,15 +331,25 @@ def mapping_of(given: Mapping[str, Any], upstream: Upstream) -> ArgumentMapping:
     return ArgumentMapping({(upstream.name, tool): types for tool, types in named.items()})
 
 
-OPENING = orjson.dumps({
-    "jsonrpc": "2.0", "id": 0, "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {},
-               "clientInfo": {"name": "scenario", "version": "1"}},
-})  # fmt: skip
+def opening(when: Mapping[str, Any]) -> bytes:
+    return orjson.dumps({
+        "jsonrpc": "2.0", "id": 0, "method": "initialize",
+        "params": {"protocolVersion": "2025-11-25", "capabilities": when.get("capabilities", {}),
+                   "clientInfo": {"name": "scenario", "version": "1"}},
+    })  # fmt: skip
 
 
-def spoken(era: str, when: Mapping[str, Any]) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Headers and body of the request."""
+def _questions(answer: Answer) -> tuple[Mapping[str, Any], str] | None:
+    result = orjson.loads(answer.body).get("result", {})
+    if result.get("resultType") != "input_required":
+        return None
+    return result["inputRequests"], result["requestState"]
+
+
+def spoken(
+    era: str, when: Mapping[str, Any], more: Mapping[str, Any] = {}
+) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body of the request. ``more``: further params."""
     method = when.get("method", "tools/call")
     params: dict[str, Any] = {}
     if method == "tools/call":
@@ -282,13 +359,13 @@ def spoken(era: str, when: Mapping[str, Any]) -> tuple[list[tuple[bytes, bytes]]
     if era == "modern":
         meta |= {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientCapabilities": when.get("capabilities", {}),
         }
         headers = [(b"mcp-protocol-version", b"2026-07-28"), (b"mcp-method", method.encode())]
         headers += [(b"mcp-name", params["name"].encode())] if "name" in params else []
     if meta:
         params["_meta"] = meta
-    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, **more}}
     return headers, orjson.dumps(message)
 
 

@@ -8,8 +8,33 @@ import sys
 
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
+from pydantic import BaseModel
 
 server = MCPServer("sdk")
+
+
+class Answer(BaseModel):
+    ok: bool
+
+
+@server.tool()
+async def ask(ctx: Context) -> str:
+    """Ask whoever calls; only clients of sessions can be asked like this."""
+    said = await ctx.elicit("All right?", Answer)
+    return said.action
+
+
+@server.tool()
+async def change(ctx: Context) -> str:
+    """Say that something changed, and log it."""
+    await ctx.notify_tools_changed()
+    await ctx.notify_resource_updated("note://a")
+    return "done"
+
+
+@server.resource("note://a")
+def note() -> str:
+    return "a"
 
 
 @server.tool()

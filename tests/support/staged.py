@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 import orjson
 
-from lockgate.app.gateway import Answer, Incoming
+from lockgate.app.answers import Answer
+from lockgate.app.incoming import Incoming
 from lockgate.model import AuditEvent, Permit, Principal, Reply
 from lockgate.pipeline.caller import Caller, Endpoint
-from lockgate.pipeline.ports import Notify
 from lockgate.store.memory_events import MemoryEvents
+from lockgate.upstream.link import Hears
 from lockgate.wire.headers import Headers
+from lockgate.wire.meta import OWNED
 from support.client import LEGACY, enveloped, mirror
 from support.scenario import SimulatedUpstream, Stage, Story, principal_of
 
@@ -54,16 +56,16 @@ class Waiting:
     def __init__(self, simulated: SimulatedUpstream) -> None:
         self.reached = asyncio.Event()
         self.finish = asyncio.Event()
-        self.notify: Notify | None = None
+        self.hears: Hears | None = None
         self.call: Any = None
         self._simulated = simulated
 
-    async def send(self, permit: Permit, notify: Notify) -> Reply:
+    async def send(self, permit: Permit, hears: Hears) -> Reply:
         if permit.call.method != "tools/list":
-            self.notify, self.call = notify, permit.call
+            self.hears, self.call = hears, permit.call
             self.reached.set()
             await self.finish.wait()
-        return await self._simulated.send(permit, notify)
+        return await self._simulated.send(permit, hears)
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -96,27 +98,36 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Speaker:
-    """One client of one person. ``heard``: the notifications it got."""
+    """One client of one person. ``heard``: the messages it got beside its answers."""
 
     def __init__(
-        self, stage: Stage, path: str = "/mcp/clinic", who: Principal | None = None
+        self,
+        stage: Stage,
+        path: str = "/mcp/clinic",
+        who: Principal | None = None,
+        capabilities: Json | None = None,
     ) -> None:
         self.stage = stage
         self.path = path
         self.principal = who or stage.principal
+        self.capabilities = capabilities or {}
         self.heard: list[Json] = []
         self.session = ""
+        self._asked: asyncio.Queue[Json] = asyncio.Queue()
         self._calls = 0
 
     async def modern(
         self, method: str, params: Json | None = None, id: object = 1, **header: str
     ) -> Said:
-        body = {"jsonrpc": "2.0", "id": id, "method": method, "params": enveloped(params)}
+        said = params or {}
+        meta = {f"{OWNED}clientCapabilities": self.capabilities, **said.get("_meta", {})}
+        whole = enveloped({**said, "_meta": meta})
+        body = {"jsonrpc": "2.0", "id": id, "method": method, "params": whole}
         named = {name.replace("_", "-"): value for name, value in header.items()}
         return await self.post(orjson.dumps(body), {**mirror(method, params or {}), **named})
 
     async def open(self, version: str = LEGACY) -> Said:
-        params = {"protocolVersion": version, "capabilities": {},
+        params = {"protocolVersion": version, "capabilities": self.capabilities,
                   "clientInfo": {"name": "test", "version": "1"}}  # fmt: skip
         said = await self.legacy("initialize", params)
         self.session = said.answer.session
@@ -135,8 +146,23 @@ class Speaker:
     ) -> Said:
         sent = self._headers(headers)
         incoming = Incoming(body, sent if mirrored else sent.optional(), self.caller())
-        put = self.heard.append
-        return Said(await self.stage.gateway.handle(incoming, lambda raw: put(orjson.loads(raw))))
+        return Said(await self.stage.gateway.handle(incoming, self._hear))
+
+    def _hear(self, raw: bytes) -> None:
+        said = orjson.loads(raw)
+        self.heard.append(said)
+        if "id" in said:
+            self._asked.put_nowait(said)
+
+    async def question(self) -> Json:
+        """The next request that an upstream puts to this client."""
+        async with asyncio.timeout(10):
+            return await self._asked.get()
+
+    async def answer(self, id: object, result: object, **more: object) -> Said:
+        """What a legacy client says to a question."""
+        body = {"jsonrpc": "2.0", "id": id, "result": result, **more}
+        return await self.post(orjson.dumps(body), self._in_session())
 
     async def end(self) -> Said:
         """DELETE of the session."""

@@ -49,11 +49,41 @@ def modern(request: Request) -> None:
         common(request, complete)
 
 
+LISTENS: list[object] = []
+"""Ids of those that are open."""
+
+
+def watched(request: Request) -> None:
+    """Modern, and tells what changes."""
+    method = request["method"]
+    if method == "server/discover":
+        can: Request = {"tools": {"listChanged": True}, "resources": {"subscribe": True}}
+        found = {"supportedVersions": [MODERN], "capabilities": can}
+        answer(request, complete(ttlMs=0, cacheScope="private", **found))
+    elif method == "subscriptions/listen":
+        LISTENS.append(request["id"])
+        wanted = request["params"]["notifications"]
+        tell_listen(request["id"], "notifications/subscriptions/acknowledged", notifications=wanted)
+    elif method == "notifications/cancelled":
+        LISTENS.remove(request["params"]["requestId"])
+    elif method == "tools/call" and request["params"]["name"] == "change":
+        for one in LISTENS:
+            tell_listen(one, "notifications/tools/list_changed")
+            tell_listen(one, "notifications/resources/updated", uri="file:///a")
+        answer(request, complete(content=[], structuredContent={"listens": len(LISTENS)}))
+    else:
+        modern(request)
+
+
+def tell_listen(id: object, method: str, **params: object) -> None:
+    tell(method, **params, _meta={"io.modelcontextprotocol/subscriptionId": id})
+
+
 def legacy(request: Request) -> None:
     method = request["method"]
     if method == "initialize":
-        agreed = {"protocolVersion": LEGACY, "capabilities": {"tools": {}}, "serverInfo": INFO}
-        answer(request, agreed)
+        can: Request = {"tools": {}, "logging": {}}
+        answer(request, {"protocolVersion": LEGACY, "capabilities": can, "serverInfo": INFO})
     elif method == "notifications/initialized":
         return
     else:
@@ -68,6 +98,9 @@ def common(request: Request, result: Callable[..., object]) -> None:
         call(request, result)
     elif method == "notifications/cancelled":
         SEEN.append(request["params"])
+    elif method == "logging/setLevel":
+        LEVELS.append(request["params"]["level"])
+        answer(request, {})
     elif "id" in request and "method" in request:
         fail(request, -32601)
 
@@ -75,10 +108,16 @@ def common(request: Request, result: Callable[..., object]) -> None:
 SEEN: list[object] = []
 
 
+ANSWERS: list[object] = []
+"""Responses to what this server asked, where nothing waited for them."""
+LEVELS: list[str] = []
+
+
 def call(request: Request, result: Callable[..., object]) -> None:
     """The tool's name says what happens."""
     acts = {"hang": hang, "exit": leave, "garbage": garbage, "large": large, "flood": flood,
-            "progress": progress, "ask": ask, "fail": refuse}  # fmt: skip
+            "progress": progress, "ask": ask, "fail": refuse, "log": log, "meta": meta,
+            "ask-and-withdraw": ask_and_withdraw, "change": change}  # fmt: skip
     acts.get(request["params"]["name"], echo)(request, result)
 
 
@@ -110,13 +149,14 @@ def refuse(request: Request, result: Callable[..., object]) -> None:
 
 def echo(request: Request, result: Callable[..., object]) -> None:
     arguments = request["params"].get("arguments")
-    said = {"arguments": arguments, "seen": SEEN, "env": dict(os.environ), "pid": os.getpid()}
+    said = {"arguments": arguments, "seen": SEEN, "env": dict(os.environ), "pid": os.getpid(),
+            "answers": ANSWERS}  # fmt: skip
     answer(request, result(content=[], structuredContent=said))
 
 
 def progress(request: Request, result: Callable[..., object]) -> None:
     token = request["params"]["_meta"]["progressToken"]
-    for step in (1, 2):
+    for step in (request["params"]["arguments"] or {}).get("steps", (1, 2)):
         params = {"progressToken": token, "progress": step, "message": "on it"}
         say({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
     stray = {"progressToken": "somebody-else", "progress": 1}
@@ -133,9 +173,43 @@ def ask(request: Request, result: Callable[..., object]) -> None:
     answer(request, result(content=[], structuredContent={"said": said}))
 
 
+def ask_and_withdraw(request: Request, result: Callable[..., object]) -> None:
+    say({"jsonrpc": "2.0", "id": 902, "method": "roots/list"})
+    say({"jsonrpc": "2.0", "id": 903, "method": "ping"})
+    sys.stdin.readline()  # By this the question has been put.
+    tell("notifications/cancelled", requestId=902)
+    answer(request, result(content=[]))
+
+
+def log(request: Request, result: Callable[..., object]) -> None:
+    for level in ("debug", "info", "error", "no level"):
+        tell("notifications/message", level=level, data="x")
+    answer(request, result(content=[], structuredContent={"level": LEVELS}))
+
+
+def meta(request: Request, result: Callable[..., object]) -> None:
+    answer(request, result(content=[], structuredContent=request["params"]["_meta"]))
+
+
+def change(request: Request, result: Callable[..., object]) -> None:
+    tell("notifications/tools/list_changed")
+    tell("notifications/resources/updated", uri="file:///a")
+    tell("notifications/message", level="info", data="x")
+    tell("notifications/unheard-of")
+    answer(request, result(content=[]))
+
+
+def tell(method: str, **params: object) -> None:
+    say({"jsonrpc": "2.0", "method": method, "params": params})
+
+
 def serve(handle: Callable[[Request], None]) -> None:
     for line in sys.stdin:
-        handle(json.loads(line))
+        message = json.loads(line)
+        if "method" in message:
+            handle(message)
+        else:
+            ANSWERS.append(message)
 
 
 def dual(request: Request) -> None:
@@ -149,6 +223,17 @@ def exits_on_discover(request: Request) -> None:
     if request["method"] == "server/discover":
         sys.exit(3)
     legacy(request)
+
+
+def serve_and_exit_late() -> None:
+    """Ends of the probe when ``initialize`` has come too: it is slow to start."""
+    first = sys.stdin.readline()
+    if "server/discover" in first:
+        for _ in ("its cancellation", "initialize"):
+            sys.stdin.readline()
+        sys.exit(3)
+    legacy(json.loads(first))
+    serve(legacy)
 
 
 def hangs_on_discover(request: Request) -> None:
@@ -194,6 +279,20 @@ def refuses_discover(request: Request) -> None:
         fail(request, -32000, "Server not initialized")
     else:
         legacy(request)
+
+
+_refused: list[bool] = []
+
+
+def choosy(request: Request) -> None:
+    """Refuses the first probe, and names the version that was asked for."""
+    if request["method"] == "server/discover" and not _refused:
+        _refused.append(True)
+        data = {"supported": [MODERN], "requested": MODERN}
+        error = {"code": -32022, "message": "no", "data": data}
+        say({"jsonrpc": "2.0", "id": request["id"], "error": error})
+    else:
+        modern(request)
 
 
 def null_id(request: Request) -> None:
@@ -258,9 +357,11 @@ def grandchild() -> None:
 
 KINDS: dict[str, Callable[[], None]] = {
     "modern": lambda: serve(modern),
+    "watched": lambda: serve(watched),
     "legacy": lambda: serve(refuses_discover),
     "dual": lambda: serve(dual),
     "exits-on-discover": lambda: serve(exits_on_discover),
+    "exits-late-on-discover": serve_and_exit_late,
     "hangs-on-discover": lambda: serve(hangs_on_discover),
     "slow-to-start": lambda: serve(slow_to_start),
     "slow-modern": serve_slowly,
@@ -269,6 +370,7 @@ KINDS: dict[str, Callable[[], None]] = {
     "chatter": chatter,
     "stubborn": stubborn,
     "family": family,
+    "choosy": lambda: serve(choosy),
     "null-id": lambda: serve(null_id),
     "reads-no-more": reads_no_more,
     "silent": signal.pause,

@@ -34,8 +34,12 @@ class Received(msgspec.Struct, frozen=True):
 class FakeEndpoint:
     """``era``: ``modern``, ``legacy`` (with sessions) or ``plain`` (legacy without them)."""
 
-    def __init__(self, era: str = "modern") -> None:
+    def __init__(self, era: str = "modern", capabilities: Json | None = None) -> None:
         self.era = era
+        self.capabilities = capabilities or {"tools": {}}
+        self.initialized: Json = {}
+        """What the last ``initialize`` said."""
+        self.levels: list[str] = []
         self.received: list[Received] = []
         self.sessions: set[str] = set()
         self.opened = 0
@@ -45,6 +49,11 @@ class FakeEndpoint:
         """Its client has closed the stream."""
         self.told = asyncio.Event()
         """A notification or a response to the endpoint's own request came."""
+
+    def answer_to(self, id: object) -> Json:
+        """The response to what this endpoint asked."""
+        said = (one.message for one in self.received if "method" not in one.message)
+        return next(message for message in said if message.get("id") == id)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = b""
@@ -64,6 +73,8 @@ class FakeEndpoint:
         if got.verb == "DELETE":
             self.sessions.discard(got.header("mcp-session-id") or "")
             await out.json(200, {})
+        elif got.verb == "GET":
+            await self._stream(got, out)
         elif "id" not in message or "method" not in message:
             await out.empty(202)
             self.told.set()
@@ -71,6 +82,9 @@ class FakeEndpoint:
             await self._in_session(got, out)
         else:
             await self._answer(message, out)
+
+    async def _stream(self, got: Received, out: "Out") -> None:
+        await out.text(405, "no stream")
 
     async def _in_session(self, got: Received, out: "Out") -> None:
         session = got.header("mcp-session-id")
@@ -87,8 +101,12 @@ class FakeEndpoint:
             await self._initialize(message, out)
         elif method == "server/discover" and self.era == "modern":
             meta = {"io.modelcontextprotocol/serverInfo": INFO}
-            found = {"supportedVersions": [MODERN], "capabilities": {"tools": {}}, "_meta": meta}
+            can = self.capabilities
+            found = {"supportedVersions": [MODERN], "capabilities": can, "_meta": meta}
             await out.result(message, found)
+        elif method == "logging/setLevel":
+            self.levels.append(message["params"]["level"])
+            await out.result(message, {})
         elif method == "tools/list":
             await self._list(message, out)
         elif method == "tools/call":
@@ -106,7 +124,9 @@ class FakeEndpoint:
         if self.era == "legacy":
             self.sessions.add(session)
             headers = [("mcp-session-id", session)]
-        said = {"protocolVersion": LEGACY, "capabilities": {"tools": {}}, "serverInfo": INFO}
+        self.initialized = message["params"]
+        can = self.capabilities
+        said = {"protocolVersion": LEGACY, "capabilities": can, "serverInfo": INFO}
         await out.result(message, said, headers)
 
     async def _list(self, message: Json, out: "Out") -> None:
@@ -169,7 +189,9 @@ class FakeEndpoint:
             await out.event(
                 {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
             )
-        await out.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"d": 1}})
+        for level in ("debug", "error"):
+            params = {"level": level, "data": 1}
+            await out.event({"jsonrpc": "2.0", "method": "notifications/message", "params": params})
         result: Json = {"content": []}
         await out.event({"jsonrpc": "2.0", "id": message["id"], "result": result})
         await out.end()
@@ -181,6 +203,21 @@ class FakeEndpoint:
         await self.told.wait()
         await out.event({"jsonrpc": "2.0", "id": message["id"], "result": {"content": []}})
         await out.end()
+
+    async def do_ask_and_answer(self, message: Json, out: "Out") -> None:
+        await out.begin("text/event-stream")
+        await out.event({"jsonrpc": "2.0", "id": 900, "method": "roots/list"})
+        await out.event({"jsonrpc": "2.0", "id": message["id"], "result": {"content": []}})
+        await out.end()
+
+    async def do_rounds(self, message: Json, out: "Out") -> None:
+        said = {
+            "resultType": "input_required",
+            "inputRequests": {"a": {"method": "elicitation/create", "params": {}}},
+            "requestState": message["params"]["requestState"],
+            "x": 1.50,
+        }
+        await out.result(message, said)
 
     async def do_cut(self, message: Json, out: "Out") -> None:
         await out.begin("text/event-stream")

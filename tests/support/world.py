@@ -12,20 +12,22 @@ from lockgate.model import (
     Call,
     FactKey,
     JournalDown,
-    Notice,
     Permit,
+    Release,
     Reply,
     Reservation,
     SendFailed,
     StoreDown,
 )
+from lockgate.pipeline.asks import Silent
 from lockgate.pipeline.gather import Gatherer
 from lockgate.pipeline.order import Order, order
-from lockgate.pipeline.ports import Notify, Source
+from lockgate.pipeline.ports import Source
 from lockgate.pipeline.record import Stamp
 from lockgate.pipeline.run import Gate
 from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import ArgumentMapping
+from lockgate.upstream.link import Hears
 
 T = TypeVar("T")
 
@@ -40,6 +42,22 @@ def shipped_order(
 ) -> Order:
     bundle = PolicyBundle.compile({"test.cedar": policy}, mapping or ArgumentMapping())
     return order(bundle, marks or {})
+
+
+class Listening(Silent):
+    """A client that keeps what it is told, and answers what it is asked with ``says``."""
+
+    def __init__(self, says: bytes = b'{"action":"accept","content":{}}') -> None:
+        self.seen: list[Release] = []
+        self.asked: list[Call] = []
+        self.says = says
+
+    def deliver(self, release: Release) -> None:
+        self.seen.append(release)
+
+    async def ask(self, permit: Permit) -> Reply:
+        self.asked.append(permit.call)
+        return Reply(permit.call, self.says)
 
 
 class World:
@@ -86,10 +104,10 @@ class World:
     def note(self, event: AuditEvent) -> None:
         self.log.append(("note", event))
 
-    async def send(self, permit: Permit, notify: Notify) -> Reply:
+    async def send(self, permit: Permit, hears: Hears) -> Reply:
         self.step("send", permit, lambda why: SendFailed("upstream.unreachable", why))
         for method, raw in self.notices:
-            notify(Notice(permit.call, method, raw))
+            hears.note(method, raw)
         return Reply(permit.call, self.result)
 
     async def consume(self, used: Sequence[Approval]) -> bool:

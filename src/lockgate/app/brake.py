@@ -5,10 +5,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from lockgate.model import Principal
-from lockgate.store.quota import QuotaLimits, Reservations
+from lockgate.store.quota import MemoryBuckets, QuotaLimits
 from lockgate.wire.refusal import WireRefusal
 
 LARGE_BYTES = 64 * 1024
@@ -17,37 +17,35 @@ BODIES = 8
 """Large bodies of one principal that are read at the same time."""
 
 
+_FREE = nullcontext()
+
+
 class Brake:
     """``limits``: of messages; ``clock``: milliseconds."""
 
     def __init__(self, limits: QuotaLimits, clock: Callable[[], int]) -> None:
-        self._rate = Reservations(limits, clock)
-        self._bodies: Counter[str] = Counter()
-
-    @property
-    def limits(self) -> QuotaLimits:
+        self.limits = limits
         """May be replaced: the next message is measured by the new ones."""
-        return self._rate.limits
-
-    @limits.setter
-    def limits(self, limits: QuotaLimits) -> None:
-        self._rate.limits = limits
+        self._rate = MemoryBuckets(clock)
+        self._bodies: Counter[str] = Counter()
 
     def take(self, principal: Principal) -> None:
         """One message's token. Raises ``WireRefusal`` ``quota.messages``."""
-        wait = self._rate.spend(principal.id)
+        wait = self._rate.spend(principal.id, self.limits)
         if wait:
             raise WireRefusal("quota.messages", data={"retry_after_ms": wait})
 
-    @contextmanager
-    def reading(self, principal: Principal, declared: str | None) -> Iterator[None]:
+    def reading(self, principal: Principal, declared: str | None) -> AbstractContextManager[None]:
         """While a body is read. ``declared``: its ``Content-Length``, None where it has none.
 
-        Raises ``WireRefusal`` ``quota.messages`` where too many are read already.
+        Entering it raises ``WireRefusal`` ``quota.messages`` where too many are read already.
         """
         if declared is not None and declared.isdecimal() and int(declared) <= LARGE_BYTES:
-            yield
-            return
+            return _FREE
+        return self._reading_large(principal)
+
+    @contextmanager
+    def _reading_large(self, principal: Principal) -> Iterator[None]:
         if self._bodies[principal.id] >= BODIES:
             raise WireRefusal("quota.messages", "too many large bodies at once")
         self._bodies[principal.id] += 1

@@ -14,6 +14,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 HeaderList = Sequence[tuple[bytes, bytes]]
 
+TRANSPORT_HEADER = "lockgate-transport"
+"""Sent by ``lockgate stdio``."""
+
 
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending. Closing at once would reset the connection, and it
@@ -90,3 +93,13 @@ class Exchange:
 
     async def write(self, chunk: bytes, *, last: bool = False) -> None:
         await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
+
+
+def takes_streams(exchange: Exchange) -> bool:
+    """Clients MUST accept event streams; whoever does not gets plain JSON and no notifications."""
+    accepted = ",".join(exchange.headers.all("accept")).lower()
+    return "*/*" in accepted or "text/event-stream" in accepted
+
+
+def is_stdio(exchange: Exchange) -> bool:
+    return exchange.headers.one(TRANSPORT_HEADER) == "stdio"

@@ -7,51 +7,52 @@ from typing import Literal
 import msgspec
 import orjson
 
-from lockgate import __version__
+from lockgate.app import answers
+from lockgate.app.answers import SERVER_INFO, Answer
+from lockgate.app.asking import Put, node_of
+from lockgate.app.dialogue import Dialogue
+from lockgate.app.elsewhere import Alone, Elsewhere
+from lockgate.app.hub import Hub
+from lockgate.app.incoming import Incoming
 from lockgate.app.inflight import InFlight, Ticket
-from lockgate.app.stamps import stamp
-from lockgate.model import JournalDown, Json, Notice, Release, Reply, Session, StoreDown
-from lockgate.model.call import EraName
+from lockgate.app.replay import Replay
+from lockgate.app.stamps import now_ms, stamp
+from lockgate.app.tasks import TaskDesk
+from lockgate.model import JournalDown, Session, StoreDown
 from lockgate.pipeline import record
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.merge import listed
-from lockgate.pipeline.ports import Deliver
-from lockgate.pipeline.resolve import Resolver, outer_result
-from lockgate.pipeline.run import Gate, Refused, run
-from lockgate.pipeline.sessions import Cursors, Sessions
-from lockgate.wire import bridge, edit, jsonrpc
-from lockgate.wire.answer import refusal
+from lockgate.pipeline.ports import Sealer
+from lockgate.pipeline.resolve import Resolver
+from lockgate.pipeline.run import Gate, Refused
+from lockgate.pipeline.sessions import Cursors, Rounds, Sessions, SessionStates, Tasks
+from lockgate.wire import edit, jsonrpc
+from lockgate.wire.capabilities import TASKS
 from lockgate.wire.era_2025_11 import initialize_result
 from lockgate.wire.era_2026_07 import discover_result
 from lockgate.wire.era_2026_07_headers import check_param_headers
 from lockgate.wire.headers import SESSION, Headers
+from lockgate.wire.jsonrpc import Message
 from lockgate.wire.refusal import WireRefusal
 from lockgate.wire.request import Request, cancelled_id, read
-from lockgate.wire.rewrite import rewrite_error
+from lockgate.wire.rounds import continue_with
 from lockgate.wire.strict_json import Limits
 from lockgate.wire.versions import negotiate
 
 log = logging.getLogger("lockgate.gateway")
 
-Put = Callable[[bytes], None]
-"""Takes one encoded notification for the client."""
-
-SERVER_INFO = orjson.dumps({"name": "lockgate", "title": "Lockgate", "version": __version__})
-CAPABILITIES = b'{"tools":{},"resources":{},"prompts":{},"completions":{}}'
+CAPABILITIES = (
+    b'{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},'
+    b'"prompts":{"listChanged":true},"completions":{},"logging":{}}'
+)
 """Only what is forwarded."""
+MODERN_CAPABILITIES = edit.put(CAPABILITIES, "/extensions", b'{"%b":{}}' % TASKS.encode())
+"""Tasks are of the modern era only. That the gateway carries them does not mean that there is an
+upstream that makes any, as with everything here."""
 INSTRUCTIONS = (
     "These servers are reached through Lockgate. A refusal names its reason and a call id: "
     "tell the user both, and do not retry unless the refusal says so."
 )
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What goes back: an HTTP status and a JSON body, empty where there is nothing to say."""
-
-    status: int
-    body: bytes = b""
-    session: str = ""
-    """``Mcp-Session-Id`` to hand out."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -63,15 +64,6 @@ class State(msgspec.Struct, frozen=True):
     limits: Limits
 
 
-class Incoming(msgspec.Struct, frozen=True):
-    """One POSTed message before it is read. ``headers`` are optional ones where the transport has
-    none of MCP's own (stdio)."""
-
-    raw: bytes
-    headers: Headers
-    caller: Caller
-
-
 class Gateway:
     """Speaks MCP to clients. Everything it lets through has passed ``pipeline.run``."""
 
@@ -80,12 +72,24 @@ class Gateway:
         state: State,
         sessions: Sessions,
         cursors: Cursors,
+        rounds: Rounds,
+        states: SessionStates,
+        sealer: Sealer,
         count: Callable[[str, str], None],
+        node: str = "",
     ) -> None:
         self.state = state
         self.inflight = InFlight()
         self._sessions = sessions
         self._cursors = cursors
+        self.tasks = TaskDesk(Tasks(sealer))
+        self.dialogue = Dialogue(rounds, self.tasks, self.inflight, node)
+        replay, asking = Replay(sealer, node, now_ms), self.dialogue.asking
+        self.hub = Hub(states, replay, sessions.expires, lambda: self.state, asking.elicited)
+        self.elsewhere: Elsewhere = Alone()
+        """Set once, before the first message."""
+        self.session_ended: Callable[[str], None] = lambda _: None
+        """Told the id of each session that a client ended here. Set once, like ``elsewhere``."""
         self._count = count
 
     async def handle(self, incoming: Incoming, put: Put) -> Answer:
@@ -97,17 +101,21 @@ class Gateway:
             message = jsonrpc.parse(incoming.raw, state.limits)
             session = self.resume(incoming.headers, caller)
             request = read(message, incoming.headers, session)
+            if session is not None:
+                incoming = _in_session(incoming, session, self.hub.level_of(session))
+            if message.kind == "response":
+                return await self._take_answer(message, incoming, put)
             return await self._dispatch(request, session, incoming, state, put)
         except WireRefusal as refused:
             self.note(caller, request.method if request else "", refused.reason, incoming.raw)
             if message is not None and message.kind == "request":
                 refused.id = message.id
-            return _turned_away(refused, request, caller, in_session=session is not None)
+            return answers.turned_away(refused, request, caller, in_session=session is not None)
         except JournalDown:  # the journal says so itself, once
-            return _answered(request, Refused("journal.unavailable", caller.call))
+            return answers.refused(request, Refused("journal.unavailable", caller.call))
         except StoreDown as down:
             log.error("call %s failed: %s", caller.call, down)
-            return _answered(request, Refused("pipeline.failed", caller.call))
+            return answers.refused(request, Refused("pipeline.failed", caller.call))
 
     def resume(self, headers: Headers, caller: Caller) -> Session | None:
         """The session named in the headers. Raises ``WireRefusal``, also where nobody can say
@@ -130,10 +138,12 @@ class Gateway:
             await self._sessions.end(session)
         except WireRefusal as refused:
             self.note(caller, "DELETE", refused.reason, b"")
-            return _turned_away(refused, None, caller)
+            return answers.turned_away(refused, None, caller)
         except StoreDown:
             self.note(caller, "DELETE", "session.unknown", b"")
-            return _answered(None, Refused("session.unknown", caller.call))
+            return answers.refused(None, Refused("session.unknown", caller.call))
+        self.hub.end(session.id)
+        self.session_ended(session.id)
         self._record_session("session.closed", session.id, caller)
         return Answer(204)
 
@@ -168,21 +178,38 @@ class Gateway:
                 return self._greet(request, incoming.caller)
             case "list":
                 return await self._list(request, incoming.caller, state)
+            case "task":
+                caller = incoming.caller
+                return await self.tasks.serve(request, caller, state.resolver, state.gate, put)
+            case "watch":
+                return await self._watch(request, session, incoming.caller, put)
             case _:
                 return await self._call(request, incoming, state, put)
+
+    async def _take_answer(self, message: Message, incoming: Incoming, put: Put) -> Answer:
+        """What a legacy client says to a question. Late ones change nothing any more."""
+        node, caller = node_of(message.id), incoming.caller
+        if node not in ("", self.dialogue.node):
+            return await self.elsewhere.handle(node, incoming, put)
+        self.dialogue.asking.answer(message, caller.principal.holder, caller.session)
+        return Answer(202)
 
     def _listen(self, request: Request, session: Session | None, caller: Caller) -> None:
         if request.method != "notifications/cancelled" or session is None:
             return
         wanted = cancelled_id(request.params)
-        if wanted is not None:
-            self.inflight.cancel(Ticket(caller.principal.holder, session.id, wanted))
+        if wanted is None:
+            return
+        ticket = Ticket(caller.principal.holder, session.id, wanted)
+        if not self.inflight.cancel(ticket):
+            self.elsewhere.cancel(ticket)
 
     def _greet(self, request: Request, caller: Caller) -> Answer:
         if request.method == "ping":
-            return _result(request, b"{}")
+            return answers.result(request, b"{}")
         if request.method == "server/discover":
-            return _result(request, discover_result(CAPABILITIES, SERVER_INFO, INSTRUCTIONS))
+            found = discover_result(MODERN_CAPABILITIES, SERVER_INFO, INSTRUCTIONS)
+            return answers.result(request, found)
         version, now = negotiate(request.version), stamp()
         session = Session(
             now.id, caller.principal.holder, caller.endpoint.path, version,
@@ -191,30 +218,50 @@ class Gateway:
         token = self._sessions.open(session)
         self._record_session("session.opened", session.id, caller)
         opened = initialize_result(version, CAPABILITIES, SERVER_INFO, INSTRUCTIONS)
-        return msgspec.structs.replace(_result(request, opened), session=token)
+        return msgspec.structs.replace(answers.result(request, opened), session=token)
+
+    async def _watch(
+        self, request: Request, session: Session | None, caller: Caller, put: Put
+    ) -> Answer:
+        said = await self.hub.watch(request, session, caller, put)
+        if isinstance(said, bytes):
+            return answers.finished(request, said)
+        if isinstance(said, Refused):
+            return answers.refused(request, said)
+        return answers.released(request, said, caller.endpoint)
 
     async def _list(self, request: Request, caller: Caller, state: State) -> Answer:
-        answer = await listed(request, caller, state.resolver, state.gate, self._cursors)
+        shown = self.hub.changes.shown
+        answer = await listed(request, caller, state.resolver, state.gate, self._cursors, shown)
         if isinstance(answer, Refused):
-            return _answered(request, answer)
-        return _result(
-            request, bridge.finish_result(request.era, request.method, answer, SERVER_INFO)
-        )
+            return answers.refused(request, answer)
+        return answers.finished(request, answer)
 
     async def _call(self, request: Request, incoming: Incoming, state: State, put: Put) -> Answer:
         caller = incoming.caller
+        earlier = self.dialogue.round_of(request, caller)
+        if earlier is not None and earlier.parked:
+            if earlier.node != self.dialogue.node:
+                return await self.elsewhere.handle(earlier.node, incoming, put)
+            return await self.dialogue.resume(request, earlier, caller, put)
         call = await state.resolver.call_of(request, caller, state.gate)
         if call.tool is not None and request.era == "modern":
             check_param_headers(incoming.headers, call.tool.schema, call.arguments)
-        answer = await run(call, state.gate, _progress(request, put))
-        if isinstance(answer, Refused):
-            return _answered(request, answer)
-        return _finish(request, answer, caller.endpoint)
+        if earlier is not None or request.responses is not None:
+            theirs = earlier.upstream if earlier is not None else None
+            params = continue_with(call.params, request.responses, theirs)
+            call = msgspec.structs.replace(call, params=params)
+        return await self.dialogue.begin(request, call, caller, state.gate, put)
 
     def _record_session(
         self, kind: Literal["session.opened", "session.closed"], session: str, caller: Caller
     ) -> None:
         self.state.gate.journal.note(record.session(stamp(), kind, session, caller))
+
+
+def _in_session(incoming: Incoming, session: Session, level: str) -> Incoming:
+    caller = msgspec.structs.replace(incoming.caller, session=session.id, log_level=level)
+    return msgspec.structs.replace(incoming, caller=caller)
 
 
 def _placed(incoming: Incoming, state: State) -> Incoming:
@@ -226,70 +273,3 @@ def _placed(incoming: Incoming, state: State) -> Incoming:
     return msgspec.structs.replace(
         incoming, caller=msgspec.structs.replace(caller, endpoint=endpoint)
     )
-
-
-def _progress(request: Request, put: Put) -> Deliver:
-    """Progress goes to the client under its own token (MCP 2025-11-25, Progress)."""
-    token = request.progress_token
-
-    def deliver(release: Release) -> None:
-        if token is None or not isinstance(release.said, Notice):
-            return
-        params = edit.put(release.said.raw, "/progressToken", jsonrpc.render_id(token))
-        put(jsonrpc.encode_notification(release.said.method, params))
-
-    return deliver
-
-
-def _finish(request: Request, release: Release, endpoint: Endpoint) -> Answer:
-    """Step 13. Only a ``Release`` is answered."""
-    reply = release.said
-    if not isinstance(reply, Reply) or request.id is None:
-        raise WireRefusal("pipeline.failed")
-    if reply.is_error:
-        upstream = reply.call.upstream.name
-        raw = rewrite_error(reply.raw, upstream) if endpoint.prefixed else reply.raw
-        error = bridge.finish_error(request.era, request.method, raw)
-        return Answer(200, jsonrpc.encode_error_raw(request.id, error))
-    raw = outer_result(reply.call, reply.raw) if endpoint.prefixed else reply.raw
-    return _result(request, bridge.finish_result(request.era, request.method, raw, SERVER_INFO))
-
-
-def _result(request: Request, raw: bytes) -> Answer:
-    if request.id is None:
-        return Answer(202)
-    return Answer(200, jsonrpc.encode_result(request.id, raw))
-
-
-def _answered(request: Request | None, refused: Refused) -> Answer:
-    """What the model may know: the reason, and when to come back. Never ``because``."""
-    told: dict[str, Json] = (
-        {"retry_after_ms": refused.retry_after_ms} if refused.retry_after_ms else {}
-    )
-    status, body = refusal(
-        refused.reason,
-        id=request.id if request else None,
-        method=request.method if request else "",
-        call_id=refused.call,
-        detail=refused.where,
-        data=told,
-        era=request.era if request else "modern",
-    )
-    return Answer(status, body)
-
-
-def _turned_away(
-    refused: WireRefusal, request: Request | None, caller: Caller, *, in_session: bool = False
-) -> Answer:
-    era: EraName = request.era if request else "legacy" if in_session else "modern"
-    status, body = refusal(
-        refused.reason,
-        id=refused.id,
-        method=request.method if request else "",
-        call_id=caller.call,
-        detail=refused.detail,
-        data=refused.data,
-        era=era,
-    )
-    # Where no request is answered, the status alone says that it was not accepted.
-    return Answer(400 if status == 200 and refused.id is None else status, body)

@@ -41,8 +41,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
     _parting: asyncio.TimerHandle | None = None
-    _header_bytes = 0
-    _unparsed = 0
+    _piece = _came = 0
+    """Bytes in the last piece that came, and since the piece in which this header section began."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -69,38 +69,32 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._deadline is None:  # a further request on a kept-alive connection
             self._expect_headers()
 
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         self._headers_came()
+        if self._came > HEADER_BYTES:  # else there is nothing to count
+            self._count()
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         if self._parting is not None:
             return
+        self._piece = len(data)
+        self._came += self._piece
         super().data_received(data)
-        if self._deadline is not None:  # the parser keeps a field to itself until it is whole
-            self._unparsed += len(data)
-            if self._unparsed > HEADER_BYTES:
-                self._refuse("wire.headers-too-large")
+        if self._deadline is not None and self._came > HEADER_BYTES:
+            self._refuse("wire.headers-too-large")
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         self._refuse("wire.not-http")
 
-    def _count(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > HEADER_BYTES:
+    def _count(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > HEADER_BYTES:
             self._refuse("wire.headers-too-large")
             raise HeadersRefused
 
     def _expect_headers(self) -> None:
-        self._header_bytes = self._unparsed = 0
+        self._came = self._piece
         self._deadline = self.loop.call_later(self.header_seconds, self._refuse, "wire.too-slow")
 
     def _headers_came(self) -> None:

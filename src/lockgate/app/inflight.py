@@ -43,11 +43,13 @@ class InFlight:
         self._tasks[ticket] = task
         task.add_done_callback(lambda _: self._tasks.pop(ticket, None))
 
-    def cancel(self, ticket: Ticket) -> None:
-        """Cancel the call behind ``ticket``; too late is no error (MCP, Cancellation)."""
+    def cancel(self, ticket: Ticket) -> bool:
+        """Cancel the call behind ``ticket``; False where it does not run here. Too late is no
+        error (MCP, Cancellation)."""
         task = self._tasks.get(ticket)
         if task is not None:
             task.cancel()
+        return task is not None
 
     @property
     def running(self) -> int:

@@ -9,31 +9,31 @@ import msgspec
 import orjson
 
 from lockgate.app.brake import Brake
-from lockgate.app.exchange import ClientGone, Exchange, HeaderList, Receive, Scope, Send
-from lockgate.app.gateway import Answer, Gateway, Incoming
+from lockgate.app.exchange import (
+    ClientGone,
+    Exchange,
+    HeaderList,
+    Receive,
+    Scope,
+    Send,
+    is_stdio,
+    takes_streams,
+)
+from lockgate.app.gateway import Gateway
+from lockgate.app.incoming import Incoming
 from lockgate.app.outbox import Outbox
 from lockgate.app.stamps import now_ms, stamp
+from lockgate.app.streams import JSON, Streams, respond
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.model import REASONS, Json, Principal
 from lockgate.pipeline.caller import Caller
 from lockgate.wire.answer import refusal
+from lockgate.wire.headers import PROTOCOL_VERSION
 from lockgate.wire.refusal import WireRefusal
-from lockgate.wire.streams import KEEP_ALIVE, encode_event
+from lockgate.wire.streams import encode_event
+from lockgate.wire.versions import is_modern
 
 log = logging.getLogger("lockgate.ingress")
-
-KEEP_ALIVE_SECONDS = 15.0
-"""Proxies and clients drop silent streams after about 100 s or 300 s."""
-STDIO_SECONDS = 1.0
-
-TRANSPORT_HEADER = "lockgate-transport"
-
-_JSON: HeaderList = ((b"content-type", b"application/json"),)
-_SSE: HeaderList = (
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-)
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class Ingress:
         self._gateway = gateway
         self.edge = edge
         """Replaced whole on reload."""
-        self.keep_alive_seconds = KEEP_ALIVE_SECONDS
+        self.streams = Streams(gateway, self._holds)
         self._authenticate = authenticate
         self._refused = refused
         self._health = health
@@ -116,9 +116,11 @@ class Ingress:
         match exchange.method:
             case "POST":
                 await self._post(exchange, caller)
+            case "GET":
+                await self.streams.get(exchange, caller)
             case "DELETE":
                 ended = await self._gateway.end_session(exchange.headers, caller)
-                await self._respond(exchange, ended)
+                await respond(exchange, ended)
             case _:
                 raise WireRefusal("wire.bad-http-method")
 
@@ -140,75 +142,27 @@ class Ingress:
             raise WireRefusal(known.reason)
         return known
 
+    def _holds(self, exchange: Exchange) -> bool:
+        """Whether the same credential would still be let in here, as the same principal."""
+        caller = exchange.caller
+        known = self._authenticate(exchange.headers.all("authorization"), now_ms())
+        return (
+            caller is not None
+            and known == caller.principal
+            and caller.endpoint.path in self._gateway.state.endpoints
+        )
+
     async def _post(self, exchange: Exchange, caller: Caller) -> None:
         _check_media_types(exchange)
         with self._brake.reading(caller.principal, exchange.headers.one("content-length")):
             raw = await exchange.body(self.edge.message_bytes, self.edge.body_seconds)
         outbox = Outbox()
-        put = outbox.put if _takes_streams(exchange) else _drop
+        streams = takes_streams(exchange)
+        put = outbox.put if streams else _drop
+        caller = msgspec.structs.replace(caller, streams=streams)
         working = asyncio.ensure_future(self._gateway.handle(_incoming(exchange, raw, caller), put))
         self._gateway.inflight.watch(working)
-        await self._pump(exchange, working, outbox)
-
-    async def _pump(
-        self, exchange: Exchange, working: "asyncio.Task[Answer]", outbox: Outbox
-    ) -> None:
-        """Plain JSON where the answer comes first; an event stream once something else does."""
-        closed = asyncio.ensure_future(exchange.closed())
-        for task in (working, closed):
-            task.add_done_callback(outbox.wake)
-        try:
-            while not working.done():
-                changed = await outbox.changed(self._patience(exchange))
-                if closed.done():
-                    self._client_left(exchange, working)
-                    return
-                notices = outbox.take()
-                if notices or (not changed and _takes_streams(exchange)):
-                    await _stream(exchange, notices)
-            await self._finish(exchange, working.result(), outbox.take())
-        except asyncio.CancelledError:
-            await self._cancelled(exchange, working)
-        finally:
-            closed.cancel()
-
-    def _patience(self, exchange: Exchange) -> float:
-        """Seconds until a silent answer gives a sign of life. The stdio shim can close, and so
-        cancel, only an answer that has begun: to it a slow one begins early."""
-        if exchange.started or not _is_stdio(exchange):
-            return self.keep_alive_seconds
-        return min(STDIO_SECONDS, self.keep_alive_seconds)
-
-    def _client_left(self, exchange: Exchange, working: "asyncio.Task[Answer]") -> None:
-        # Modern: closing the stream is cancelling (2026-07-28, Cancellation). Legacy: it is not,
-        # so the call goes on and its outcome is recorded.
-        if exchange.headers.all("mcp-session-id"):
-            self._gateway.inflight.abandon(working)
-        else:
-            working.cancel()
-
-    async def _cancelled(self, exchange: Exchange, working: "asyncio.Task[Answer]") -> None:
-        if not working.cancelled():  # the server is stopping, not the call
-            working.cancel()
-            raise asyncio.CancelledError
-        if exchange.started:
-            await exchange.write(b"", last=True)
-        else:
-            await exchange.answer(202, b"")
-
-    async def _finish(self, exchange: Exchange, answer: Answer, notices: list[bytes]) -> None:
-        if notices:
-            await _stream(exchange, notices)
-        if exchange.started:
-            await exchange.write(encode_event(answer.body), last=True)
-        else:
-            await self._respond(exchange, answer)
-
-    async def _respond(self, exchange: Exchange, answer: Answer) -> None:
-        headers: list[tuple[bytes, bytes]] = [*_JSON] if answer.body else []
-        if answer.session:
-            headers.append((b"mcp-session-id", answer.session.encode()))
-        await exchange.answer(answer.status, answer.body, headers)
+        await self.streams.pump(exchange, caller, working, outbox)
 
     async def _turn_away(
         self,
@@ -225,24 +179,25 @@ class Ingress:
         if exchange.started:  # a stream: it has its own way to say so
             await exchange.write(encode_event(body), last=True)
         else:
-            headers = [*_JSON, *_EXTRA.get(reason, ())]
+            headers = [*JSON, *_EXTRA.get(reason, ())]
+            if reason == "wire.bad-http-method":
+                headers.append((b"allow", _allowed(exchange)))
             await exchange.turn_away(REASONS[reason].http, body, headers)
 
     async def _answer_health(self, exchange: Exchange) -> None:
         if exchange.path == "/health/live":
-            await exchange.answer(200, b'{"status":"live"}', _JSON)
+            await exchange.answer(200, b'{"status":"live"}', JSON)
             return
         if exchange.path != "/health/ready":
             raise WireRefusal("wire.bad-path")
         found = self._health()
         status = 200 if found["status"] == "ready" else 503
-        await exchange.answer(status, orjson.dumps(found), _JSON)
+        await exchange.answer(status, orjson.dumps(found), JSON)
 
 
 _EXTRA: dict[str, HeaderList] = {
     "auth.missing": ((b"www-authenticate", b'Bearer realm="lockgate"'),),
     "auth.invalid": ((b"www-authenticate", b'Bearer realm="lockgate", error="invalid_token"'),),
-    "wire.bad-http-method": ((b"allow", b"POST, DELETE"),),
 }
 
 
@@ -255,14 +210,10 @@ def _check_media_types(exchange: Exchange) -> None:
         raise WireRefusal("wire.not-acceptable")
 
 
-def _takes_streams(exchange: Exchange) -> bool:
-    """Clients MUST accept event streams; whoever does not gets plain JSON and no notifications."""
-    accepted = ",".join(exchange.headers.all("accept")).lower()
-    return "*/*" in accepted or "text/event-stream" in accepted
-
-
-def _is_stdio(exchange: Exchange) -> bool:
-    return exchange.headers.one(TRANSPORT_HEADER) == "stdio"
+def _allowed(exchange: Exchange) -> bytes:
+    """Since 2026-07-28 there is nothing but POST."""
+    version = exchange.headers.all(PROTOCOL_VERSION)
+    return b"POST" if any(map(is_modern, version)) else b"GET, POST, DELETE"
 
 
 def _drop(_: bytes) -> None:
@@ -272,11 +223,5 @@ def _drop(_: bytes) -> None:
 def _incoming(exchange: Exchange, raw: bytes, caller: Caller) -> Incoming:
     # Our stdio shim says so: on stdio there are no headers that could mirror the body. Whoever says
     # so may leave them out, no more: those that are sent must agree with the body all the same.
-    stdio = _is_stdio(exchange)
+    stdio = is_stdio(exchange)
     return Incoming(raw, exchange.headers.optional() if stdio else exchange.headers, caller)
-
-
-async def _stream(exchange: Exchange, notices: list[bytes]) -> None:
-    if not exchange.started:
-        await exchange.start(200, _SSE)
-    await exchange.write(b"".join(map(encode_event, notices)) or KEEP_ALIVE)

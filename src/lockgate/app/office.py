@@ -15,17 +15,16 @@ from lockgate.app.reload import policy_files
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.settings_file import SettingsInvalid, json_schema, load, parse
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import argument_mapping, open_stores
+from lockgate.app.wiring import argument_mapping, have_stores, stores_of
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
 from lockgate.control_plane.services.deployment import Deployment, Machine, UpstreamPlan
 from lockgate.control_plane.services.refused import Misconfigured
+from lockgate.model import StoreDown
 from lockgate.model.problem import Problem
 from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import MappingInvalid
 from lockgate.policy.source import PolicyInvalid
-from lockgate.store.approvals import SqliteApprovals
-
-DATABASE = "lockgate.db"
+from lockgate.store.approvals import StoredApprovals
 
 
 class LocalOffice:
@@ -84,13 +83,16 @@ class LocalOffice:
         )
 
     def has_records(self) -> bool:
-        return (Path(self._settings().data_dir) / DATABASE).exists()
+        try:
+            return have_stores(self._settings())
+        except StoreDown:
+            return True  # opening them says why they cannot be seen
 
     @contextmanager
     def open(self) -> Iterator[Records]:
-        stores = open_stores(Path(self._settings().data_dir))
+        stores = stores_of(self._settings())
         try:
-            approvals = SqliteApprovals(stores.engine, now_ms)
+            approvals = StoredApprovals(stores.engine, now_ms)
             yield Records(stores.keys, stores.events, approvals, stores.secrets.pepper())
         finally:
             stores.engine.dispose()

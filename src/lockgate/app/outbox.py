@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 MOST_MESSAGES = 256
 MOST_BYTES = 2**20
@@ -16,18 +17,34 @@ class Outbox:
         self._most_bytes = most_bytes
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
-        self._changed = asyncio.Event()
+        self._changed = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._forward: Callable[[bytes], None] | None = None
 
     def put(self, message: bytes) -> None:
+        if self._forward is not None:
+            self._forward(message)
+            return
         self._waiting.append(message)
         self._bytes += len(message)
         while self._waiting and (len(self._waiting) > self._most or self._bytes > self._most_bytes):
             self._bytes -= len(self._waiting.popleft())
-        self._changed.set()
+        self.wake()
 
     def wake(self, _: object = None) -> None:
         """Something else worth looking at happened."""
-        self._changed.set()
+        self._changed = True
+        _settle(self._waiter)
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._waiting)
+
+    def forward(self, put: Callable[[bytes], None]) -> None:
+        """From now on all goes there: first what waits here."""
+        for message in self.take():
+            put(message)
+        self._forward = put
 
     def take(self) -> list[bytes]:
         taken = list(self._waiting)
@@ -37,10 +54,20 @@ class Outbox:
 
     async def changed(self, seconds: float) -> bool:
         """Wait until something changes; False when ``seconds`` passed without."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return False
-        self._changed.clear()
-        return True
+        if not self._changed:
+            # Not an Event in a timeout: every call waits here once.
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            late = loop.call_later(seconds, _settle, self._waiter)
+            try:
+                await self._waiter
+            finally:
+                late.cancel()
+                self._waiter = None
+        changed, self._changed = self._changed, False
+        return changed
+
+
+def _settle(waiter: "asyncio.Future[None] | None") -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

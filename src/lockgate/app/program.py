@@ -1,6 +1,6 @@
 """Every command: the control plane's, and those that run a gateway."""
 
-import asyncio
+import gc
 import logging
 import sys
 from typing import Annotated
@@ -10,7 +10,9 @@ import typer
 from lockgate.app.demo.command import Play, command, play_elsewhere
 from lockgate.app.ingress_stdio import USAGE
 from lockgate.app.office import LocalOffice
-from lockgate.app.server import serve
+from lockgate.app.reload import content_digest
+from lockgate.app.seat import read_seat, stand_over
+from lockgate.app.server import address_of, listen_at, serve
 from lockgate.app.settings_file import SettingsInvalid, load
 from lockgate.control_plane.cli.output import refuse, say, say_problems
 from lockgate.control_plane.cli.program import build
@@ -18,6 +20,16 @@ from lockgate.model import StoreDown
 from lockgate.model.reference import ReferenceBroken
 from lockgate.policy.mapping import MappingInvalid
 from lockgate.policy.source import PolicyInvalid
+
+if sys.platform == "win32":
+    from asyncio import run as run_loop
+else:
+    from uvloop import run as run_loop
+
+OPEN = "Lockgate is open at {base}/mcp (and {base}/mcp/<upstream>)."
+
+_SELDOM = (20_000, 20, 50)
+"""Objects, and younger collections, after which the garbage collector looks again."""
 
 program = build(LocalOffice)
 
@@ -33,6 +45,11 @@ def run(play: Play = play_elsewhere) -> int:
 def serve_command(
     ctx: typer.Context,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more to stderr.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Processes that share the work, not listen.workers."),
+    ] = None,
+    seat: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Run the gateway until it is told to stop (SIGTERM, SIGINT or Ctrl-C).
 
@@ -49,12 +66,15 @@ def serve_command(
         stream=sys.stderr,
     )
 
-    def ready(base: str) -> None:
-        say(f"Lockgate is open at {base}/mcp (and {base}/mcp/<upstream>).")
-        sys.stdout.flush()
-
     try:
-        asyncio.run(serve(office.config, load(office.config), ready))
+        seen = content_digest(office.config)
+        settings = load(office.config)
+        many = workers or settings.listen.workers
+        if many > 1 and not seat:
+            with listen_at(settings) as listener:
+                text = OPEN.format(base=f"http://{address_of(listener)}")
+                stand_over(office.config, settings, many, listener, text, verbose=verbose)
+        run_loop(serve(office.config, settings, _ready, read_seat(seat) if seat else None, seen))
     except SettingsInvalid as invalid:
         say_problems(invalid.problems, err=True)
         refuse("The configuration cannot be used.", "See above; `lockgate config check` again.")
@@ -65,6 +85,15 @@ def serve_command(
         refuse(str(error), "`lockgate doctor` looks into it.")
     except OSError as error:
         refuse(f"Cannot start: {error.strerror or error}", "`lockgate doctor` looks into it.")
+
+
+def _ready(base: str) -> None:
+    # What is loaded by now stays, and calls leave next to no cycles: nothing is gained by looking
+    # for them among everything again and again.
+    gc.freeze()
+    gc.set_threshold(*_SELDOM)
+    say(OPEN.format(base=base))
+    sys.stdout.flush()
 
 
 @program.command("stdio", help=USAGE)

@@ -23,14 +23,19 @@ class Reloader:
     """Watches the settings file and the policy files by content.
 
     A configuration that does not hold is not taken: the last good one stays in force, and
-    ``problem`` says so to the health endpoint and ``lockgate doctor``.
+    ``problem`` says so to the health endpoint and ``lockgate doctor``. ``taken`` is a digest of
+    the one in force.
     """
 
-    def __init__(self, path: Path, settings: Settings, apply: Apply) -> None:
+    def __init__(
+        self, path: Path, settings: Settings, apply: Apply, seen: str | None = None
+    ) -> None:
+        """``seen``: ``fingerprint`` from before anything of it was read. Without it, what changed
+        between that and now stays unseen until it changes again."""
         self._path = path
         self._settings = settings
         self._apply = apply
-        self._seen = self._fingerprint()
+        self._seen = self.taken = seen or self._fingerprint()
         self.problem = ""
 
     async def check(self) -> None:
@@ -50,15 +55,26 @@ class Reloader:
             log.error("configuration not taken, the last good one stays: %s", refused)
             return
         self._settings = settings
+        self.taken = self._seen
         self.problem = ""
         log.info("configuration reloaded")
 
     def _fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for file in (self._path, *policy_files(self._settings, self._path.parent)):
-            digest.update(str(file).encode() + b"\0")
-            digest.update(_content(file))
-        return digest.hexdigest()
+        return fingerprint(self._path, content_digest(self._path), self._settings)
+
+
+def content_digest(file: Path) -> str:
+    """Also of a file that cannot be read."""
+    return hashlib.sha256(_content(file)).hexdigest()
+
+
+def fingerprint(path: Path, content: str, settings: Settings) -> str:
+    """Of the whole configuration. ``content``: digest of the settings file from before it was read
+    as ``settings``."""
+    found = [str(path), content]
+    for file in policy_files(settings, path.parent):
+        found += [str(file), content_digest(file)]
+    return hashlib.sha256("\0".join(found).encode()).hexdigest()
 
 
 def policy_files(settings: Settings, base: Path) -> list[Path]:

@@ -5,7 +5,6 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,26 +12,27 @@ from typing import Any
 import msgspec
 import uvicorn
 
-from lockgate.app.gateway import Gateway
+from lockgate.app.background import Background
+from lockgate.app.crew import Crew
+from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
+from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Edge, Ingress
-from lockgate.app.reload import Reloader, policy_files
+from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
+from lockgate.app.seat import Line, Seat
 from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
-from lockgate.app.wiring import Plant, open_stores
+from lockgate.app.wiring import Plant, stores_of
 from lockgate.model import JournalDown
 from lockgate.model.problem import Problem
-from lockgate.pipeline.sessions import Cursors, Sessions
+from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
 from lockgate.policy.source import PolicyInvalid
 
 log = logging.getLogger("lockgate")
 
-REFRESH_SECONDS = 0.5
-"""Revoked keys, ended sessions and new approvals are seen within this time."""
-TALLY_SECONDS = 10.0
-WATCH_SECONDS = 1.0
 DAY_MS = 86_400_000
+TICK_SECONDS = 1.0
 CONNECTIONS = 1_000
 """Open at the same time. Whoever comes then is told 503, also for health."""
 _BACKLOG = 512
@@ -51,83 +51,98 @@ class Running(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def opened(path: Path, settings: Settings, bound: str) -> AsyncIterator[Running]:
-    """Everything but the listening socket. ``bound``: ``host:port`` it will listen on.
+async def opened(
+    path: Path, settings: Settings, bound: str, line: Line | None = None, seen: str | None = None
+) -> AsyncIterator[Running]:
+    """Everything but the listening socket. ``bound``: ``host:port`` it will listen on; ``line``:
+    of one worker among several; ``seen``: digest of the settings file before it was read.
 
     On leaving, what runs may finish, upstreams end, and the journal is written to its end.
     Raises ``StoreDown``, ``PolicyInvalid``, ``MappingInvalid`` or ``ReferenceBroken``.
     """
-    plant = Plant(open_stores(Path(settings.data_dir)), settings)
+    seen = fingerprint(path, seen or content_digest(path), settings)
+    stores = stores_of(settings)
+    crew = Crew(stores.host, line)
+    plant = Plant(stores, settings, crew.among)
     state = plant.state(settings, read_policies(settings, path.parent))
 
     def refused(reason: str, peer: str) -> None:
         plant.tally.add(reason, peer, now_ms())
 
+    gateway = gateway_of(plant, settings, state, refused)
+
+    def apply(new: Settings) -> None:
+        gateway.state = plant.state(new, read_policies(new, path.parent))
+        gateway.hub.reloaded()
+        ingress.edge = edge_of(new, bound)
+        _say_fixed(settings, new)
+
+    reloader = Reloader(path, settings, apply, seen)
+
+    ingress = Ingress(
+        gateway, edge_of(settings, bound), plant.authenticator.authenticate, refused,
+        lambda: health(plant, reloader) | crew.told, plant.brake,
+    )  # fmt: skip
+    await crew.join(plant, gateway, ingress.streams, reloader)
+    background = Background(plant, reloader)
+    background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick))
+    try:
+        yield Running(gateway, plant, reloader, ingress, settings, refused)
+    finally:
+        gateway.hub.stop()
+        await gateway.inflight.drain(settings.limits.drain_seconds)
+        await crew.drained()
+        await background.stop()
+        await gateway.hub.close()
+        await _close(plant, crew)
+
+
+def gateway_of(
+    plant: Plant, settings: Settings, state: State, refused: Callable[[str, str], None]
+) -> Gateway:
     gateway = Gateway(
         state,
         Sessions(plant.sealer, plant.sessions, settings.limits.session_days * DAY_MS),
         Cursors(plant.sealer),
+        Rounds(plant.sealer),
+        plant.states,
+        plant.sealer,
         refused,
+        plant.node,
     )
-
-    def apply(new: Settings) -> None:
-        gateway.state = plant.state(new, read_policies(new, path.parent))
-        ingress.edge = edge_of(new, bound)
-        _say_fixed(settings, new)
-
-    reloader = Reloader(path, settings, apply)
-
-    ingress = Ingress(
-        gateway,
-        edge_of(settings, bound),
-        plant.authenticator.authenticate,
-        refused,
-        lambda: health(plant, reloader),
-        plant.brake,
-    )
-    background = [asyncio.create_task(each) for each in _background(plant, reloader)]
-    try:
-        yield Running(gateway, plant, reloader, ingress, settings, refused)
-    finally:
-        await gateway.inflight.drain(settings.limits.drain_seconds)
-        for task in background:
-            task.cancel()
-        await plant.close_upstreams()
-        await _end_journal(plant)
-        plant.stores.engine.dispose()
+    gateway.session_ended = plant.pool.retire_session
+    return gateway
 
 
-async def serve(path: Path, settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT. ``ready`` gets the base URL once calls are answered."""
-    with listen(settings.listen.host, settings.listen.port) as listener:
+async def serve(
+    path: Path,
+    settings: Settings,
+    ready: Callable[[str], None],
+    seat: Seat | None = None,
+    seen: str | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT. ``ready`` gets the base URL once calls are answered; one
+    worker among several (``seat``) tells only whoever stands over them."""
+    with seat.listening() if seat else listen_at(settings) as listener:
         bound = address_of(listener)
-        async with opened(path, settings, bound) as running:
+        line = Line(seat) if seat else None
+        async with opened(path, settings, bound, line, seen) as running:
             config = server_config(running.ingress, settings, running.refused)
-            server = Server(config, lambda: ready(f"http://{bound}"))
+            server = Server(config, running.gateway.hub.stop)
+            if line is None:
+                server.ready = lambda: ready(f"http://{bound}")
+            else:
+                line.attach(server)
             loop = asyncio.get_running_loop()
             with suppress(NotImplementedError):
                 loop.add_signal_handler(signal.SIGHUP, running.reloader.reload)
             await server.serve(sockets=[listener])
+        if line is not None:
+            line.close()
 
 
-class Server(uvicorn.Server):
-    """Says when it answers, and leaves the rest of an orderly end to its caller."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        with self.capture_signals():
-            await self._serve(sockets)
-            # Obeyed. uvicorn would raise them again, which ends the process before the journal
-            # is written to its end and the upstreams are gone.
-            self._captured_signals.clear()
+def listen_at(settings: Settings) -> socket.socket:
+    return listen(settings.listen.host, settings.listen.port)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -196,6 +211,8 @@ def health(plant: Plant, reloader: Reloader) -> dict[str, Any]:
         found["broken"] = broken
     if reloader.problem:
         found["configuration"] = "the last change was not taken"
+    elif plant.shared.differs(reloader.taken, now_ms()):
+        found["configuration"] = "another worker has taken another one"
     return found
 
 
@@ -215,37 +232,19 @@ def _text(file: Path) -> str:
 def _say_fixed(old: Settings, new: Settings) -> None:
     fixed = {"listen.host": old.listen.host != new.listen.host,
              "listen.port": old.listen.port != new.listen.port,
-             "data_dir": old.data_dir != new.data_dir}  # fmt: skip
+             "listen.workers": old.listen.workers != new.listen.workers,
+             "data_dir": old.data_dir != new.data_dir,
+             "database": old.database != new.database}  # fmt: skip
     changed = ", ".join(name for name, differs in fixed.items() if differs)
     if changed:
         log.warning("%s: the change takes effect at the next start", changed)
 
 
-def _background(plant: Plant, reloader: Reloader) -> list[Any]:
-    # A thread each: keys must not grow too old while something long is read or written.
-    for_keys = ThreadPoolExecutor(1, thread_name_prefix="lockgate-keys")
-    for_rest = ThreadPoolExecutor(1, thread_name_prefix="lockgate-copies")
-
-    async def read_keys() -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(for_keys, plant.ring.refresh, now_ms())
-
-    async def read_rest() -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(for_rest, plant.refresh_rest, now_ms())
-
-    async def tally() -> None:
-        for event in plant.tally.drain(now_ms()):
-            plant.journal.note(event)
-        if not plant.journal.healthy:
-            await plant.journal.flush()
-
-    return [
-        every(REFRESH_SECONDS, "reading keys", read_keys),
-        every(REFRESH_SECONDS, "reading sessions and approvals", read_rest),
-        every(TALLY_SECONDS, "recording refused credentials", tally),
-        every(WATCH_SECONDS, "watching the configuration", reloader.check),
-    ]
+async def _close(plant: Plant, crew: Crew) -> None:
+    await plant.close()
+    await crew.leave()
+    await _end_journal(plant)
+    plant.stores.engine.dispose()
 
 
 async def _end_journal(plant: Plant) -> None:

@@ -5,10 +5,8 @@ Reading the file and explaining mistakes is in ``settings_file``. Values that ho
 upstream is reached, so that settings can be printed.
 """
 
-import ipaddress
 import re
-from typing import Annotated, Any, Literal, TypeAlias
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -20,93 +18,34 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from lockgate.app.settings_kinds import (
+    HostName,
+    Name,
+    Origin,
+    Seconds,
+    Size,
+    Text,
+    UpstreamName,
+    Value,
+    is_loopback,
+    listed,
+    refuse,
+    size,
+    split_url,
+)
 from lockgate.model.reference import ReferenceBroken, looks_secret, parse_reference
 from lockgate.model.upstream import Sharing, Trust
 
 ArgumentKind: TypeAlias = Literal["string", "long", "decimal", "bool", "strings"]
 """How policy sees an argument (Cedar: String, Long, decimal, Bool, Set<String>)."""
 
-UPSTREAM_NAME = r"^[a-z0-9][a-z0-9-]{0,31}$"
-_SIZE = re.compile(r"([0-9]{1,9}) ?(KiB|MiB|GiB)")
-_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = frozenset(
     {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept",
      "mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"}
 )  # fmt: skip
-
-
-def refuse(expected: str, remedy: str, at: tuple[str, ...] = ()) -> PydanticCustomError:
-    """A mistake, in the words the operator reads. ``at``: where, below the value checked."""
-    return PydanticCustomError("lockgate", "{expected}", {
-        "expected": expected, "remedy": remedy, "at": ".".join(at)})  # fmt: skip
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` (name or address) can only be this machine."""
-    bare = host.strip("[]").rstrip(".").lower()
-    if bare == "localhost" or bare.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(bare).is_loopback
-    except ValueError:
-        return False
-
-
-def _size(value: Any) -> Any:
-    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    return int(found[1]) * _UNITS[found[2]] if found else value
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, str):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _host_name(value: str) -> str:
-    name, _, port = value.rpartition(":") if not value.endswith("]") else (value, "", "")
-    if not name or not port.isdigit():
-        name = value
-    if not _HOST.fullmatch(name):
-        raise refuse("a host name, without scheme or path", "Write for instance gate.example.org.")
-    return value.lower()
-
-
-def _origin(value: str) -> str:
-    parts = _split(value)
-    bare = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not bare:
-        raise refuse("an origin: scheme, host and port only",
-                     "Write for instance https://console.example.org.")  # fmt: skip
-    return value.lower()
-
-
-def _split(url: str) -> Any:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        raise refuse("a URL", "Check the host and the port.") from error
-    return parts
-
-
-Size = Annotated[
-    int, BeforeValidator(_size), Field(ge=1024, le=2**30),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1024, "maximum": 2**30},
-                              {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}),
-]  # fmt: skip
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-HostName = Annotated[Text, AfterValidator(_host_name)]
-Origin = Annotated[Text, AfterValidator(_origin)]
-UpstreamName = Annotated[str, StringConstraints(pattern=UPSTREAM_NAME)]
-Value = Annotated[str, StringConstraints(max_length=65_536)]
 
 
 class _Closed(BaseModel):
@@ -128,6 +67,8 @@ class Listen(_Closed):
     """Web origins whose pages may call the gate. Empty: none."""
     behind_tls_proxy: bool = False
     """True: something in front of the gate terminates TLS, so keys never travel in the clear."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that share the work. More than the machine has cores gains nothing."""
 
     @model_validator(mode="after")
     def _exposed(self) -> "Listen":
@@ -171,7 +112,7 @@ class Limits(_Closed):
 class Journal(_Closed):
     """What is kept of each call, and how firmly."""
 
-    result_bytes: Annotated[int, BeforeValidator(_size), Field(ge=0, le=2**24)] = 16 * 2**10
+    result_bytes: Annotated[int, BeforeValidator(size), Field(ge=0, le=2**24)] = 16 * 2**10
     """Results up to this size are kept whole; of larger ones, size and digest."""
     durable_outcomes: frozenset[Name] = frozenset()
     """Data classes whose calls are answered only when their outcome is durable too."""
@@ -239,13 +180,27 @@ class UpstreamSettings(_Closed):
         return (self.command, *self.args) if self.command else ()
 
 
+def _database(value: str) -> str:
+    if not value or _reference("database", "", value):
+        return value
+    if looks_secret("database", value):
+        raise refuse("a database URL without a secret in it", "Put the whole URL into a file and "
+                     "write database: file:/path, or database: env:NAME.")  # fmt: skip
+    if not value.startswith(("postgresql://", "postgres://")):
+        raise refuse("a postgresql:// URL", "Write for instance env:DATABASE_URL, or leave it out "
+                     "to keep everything in data_dir.")  # fmt: skip
+    return value
+
+
 class Settings(_Closed):
     """A gateway's whole configuration. Relative paths are relative to the file."""
 
     listen: Listen = Listen()
     data_dir: Text = "data"
     """Journal, keys and secrets. Only the gateway's user may read it."""
-    policies: Annotated[tuple[Text, ...], BeforeValidator(_listed), WithJsonSchema(
+    database: Annotated[str, StringConstraints(max_length=4096), AfterValidator(_database)] = ""
+    """A PostgreSQL URL, by reference where it holds a password. Empty: SQLite in data_dir."""
+    policies: Annotated[tuple[Text, ...], BeforeValidator(listed), WithJsonSchema(
         {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
     ] = ("policies",)  # fmt: skip
     """A directory of .cedar files, or a list of files. No policy: nothing is permitted."""
@@ -258,7 +213,7 @@ class Settings(_Closed):
 def _check_url(url: str, insecure: bool) -> None:
     if _reference("url", "", url):
         return
-    parts = _split(url)
+    parts = split_url(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
         raise refuse("an http:// or https:// URL", "Write the server's MCP endpoint.", ("url",))
     if "@" in parts.netloc or looks_secret("url", url):

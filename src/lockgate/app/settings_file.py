@@ -17,7 +17,7 @@ from lockgate.model.problem import Problem
 from lockgate.model.reference import ReferenceBroken, parse_reference
 
 MAX_FILE_BYTES = 2**20
-_PRIVATE = frozenset({"env", "headers", "args", "url"})
+_PRIVATE = frozenset({"database", "env", "headers", "args", "url"})
 _KINDS: Mapping[str, str] = {
     "string_type": "text (put it in quotes)",
     "int_type": "a whole number",
@@ -95,6 +95,7 @@ def anchor(settings: Settings, folder: Path) -> Settings:
     """The same with every path absolute, taken from ``folder``."""
     return settings.model_copy(update={
         "data_dir": str(folder / Path(settings.data_dir).expanduser()),
+        "database": _anchor_reference(settings.database, folder),
         "policies": tuple(str(folder / Path(p).expanduser()) for p in settings.policies),
         "upstreams": {n: _anchor_upstream(u, folder) for n, u in settings.upstreams.items()},
     })  # fmt: skip

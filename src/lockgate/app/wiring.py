@@ -3,7 +3,8 @@
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ from sqlalchemy import Engine
 
 from lockgate.app.brake import Brake
 from lockgate.app.gateway import State
+from lockgate.app.quotas import message_limits, quota_limits, quota_of
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.stamps import Clock, now_ms, stamp
 from lockgate.approval.gate import Marks
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
 from lockgate.identity.api_key import Authenticator
-from lockgate.model import APPROVALS, NOW, QUOTA, Approval, Call, FactKey, Upstream
-from lockgate.model.reference import resolve_reference
+from lockgate.model import APPROVALS, NOW, QUOTA, Approval, Call, FactKey, StoreDown, Upstream
+from lockgate.model.reference import ReferenceBroken, resolve_reference
+from lockgate.pipeline import record
 from lockgate.pipeline.caller import Endpoint
 from lockgate.pipeline.gather import Gatherer
 from lockgate.pipeline.order import order
@@ -28,35 +31,41 @@ from lockgate.pipeline.resolve import Resolver
 from lockgate.pipeline.run import Gate
 from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import ArgumentMapping
-from lockgate.store.approvals import SqliteApprovals
-from lockgate.store.database import open_database
+from lockgate.store.approvals import StoredApprovals
+from lockgate.store.configuration import StoredConfiguration
+from lockgate.store.events import StoredEvents
+from lockgate.store.failing import store_errors
 from lockgate.store.key_ring import KeyRing
+from lockgate.store.keys import StoredKeys
 from lockgate.store.migrate import upgrade
-from lockgate.store.quota import QuotaLimits, Reservations
+from lockgate.store.postgresql import has_schema, open_postgresql
+from lockgate.store.quota import Buckets
 from lockgate.store.sealing import AesGcmSealer
-from lockgate.store.secrets import LocalSecrets
-from lockgate.store.sessions import SqliteSessions
-from lockgate.store.sqlite_events import SqliteEvents
-from lockgate.store.sqlite_keys import SqliteKeys
-from lockgate.upstream.catalogue import Registry, ToolCache
+from lockgate.store.secrets import LocalSecrets, host_id, private_folder
+from lockgate.store.session_states import StoredSessionStates
+from lockgate.store.sessions import StoredSessions
+from lockgate.store.sqlite import open_sqlite
+from lockgate.upstream.catalogue import Changed, Registry, ToolCache
 from lockgate.upstream.connect import Connector
 from lockgate.upstream.forward import Forwarder
+from lockgate.upstream.link import Event
 from lockgate.upstream.pool import Pool
+from lockgate.upstream.relay import Relay
+from lockgate.upstream.relay_link import Courier
 from lockgate.upstream.target import Bounds, HttpTarget, Registered, StdioTarget, Target
 from lockgate.wire.strict_json import Limits
+
+EMBEDDED = "lockgate.db"
+"""The SQLite database in the data directory."""
 
 GATHER_SECONDS = 2.0
 """Facts that are not there by then are unknown."""
 
 
-MESSAGES_PER_CALL = 10
-"""Messages of any kind that a principal may send for each call it may make."""
-
-
 class ApprovalSource:
     """Source of the fact ``approvals``."""
 
-    def __init__(self, approvals: SqliteApprovals) -> None:
+    def __init__(self, approvals: StoredApprovals) -> None:
         self._approvals = approvals
 
     def learn(self, call: Call) -> tuple[Approval, ...]:
@@ -67,46 +76,95 @@ class ApprovalSource:
 
 
 class Stores(msgspec.Struct, frozen=True):
-    """Everything that is kept in the data directory."""
+    """Everything that is kept, in the data directory and in the database."""
 
     engine: Engine
-    events: SqliteEvents
-    keys: SqliteKeys
+    events: StoredEvents
+    keys: StoredKeys
     secrets: LocalSecrets
+    host: str
+    """Names this machine's workers to those of others that use the same database."""
 
 
-def open_stores(data_dir: Path) -> Stores:
-    """Raises ``StoreDown``."""
-    engine = open_database(data_dir / "lockgate.db", upgrade)
+def open_stores(data_dir: Path, database: str = "") -> Stores:
+    """``database``: a PostgreSQL URL, or empty for SQLite in ``data_dir``. Raises ``StoreDown``."""
     secrets = LocalSecrets(data_dir / "secrets")
-    return Stores(engine, SqliteEvents(engine), SqliteKeys(engine), secrets)
+    if database:
+        with store_errors(f"cannot use {data_dir}"):
+            private_folder(data_dir)
+        engine = open_postgresql(database, upgrade)
+    else:
+        engine = open_sqlite(data_dir / EMBEDDED, upgrade)
+    host = host_id(data_dir)
+    return Stores(engine, StoredEvents(engine), StoredKeys(engine), secrets, host)
+
+
+def stores_of(settings: Settings) -> Stores:
+    """Raises ``StoreDown``, also where the reference to the database is broken."""
+    return open_stores(Path(settings.data_dir), database_of(settings))
+
+
+def have_stores(settings: Settings) -> bool:
+    """Whether they were opened before. Changes nothing; raises ``StoreDown``."""
+    if settings.database:
+        return has_schema(database_of(settings))
+    return (Path(settings.data_dir) / EMBEDDED).exists()
+
+
+def database_of(settings: Settings) -> str:
+    """Raises ``StoreDown``."""
+    try:
+        return resolved(settings.database) if settings.database else ""
+    except ReferenceBroken as broken:
+        raise StoreDown(f"the database cannot be named: {broken}") from broken
+
+
+class Among(msgspec.Struct, frozen=True):
+    """Which worker this is, and what it has in common with the others of its host."""
+
+    node: str = ""
+    courier: Courier | None = None
+    buckets: Buckets | None = None
 
 
 class Plant:
     """What outlives a reload: stores, connections, reservations."""
 
-    def __init__(self, stores: Stores, settings: Settings) -> None:
+    def __init__(self, stores: Stores, settings: Settings, among: Among = Among()) -> None:  # noqa: B008
+        self.node, courier = among.node, among.courier
         self.stores = stores
         self.journal = GroupCommitJournal(stores.events)
         self.ring = KeyRing(stores.keys)
-        self.approvals = SqliteApprovals(stores.engine, now_ms)
-        self.sessions = SqliteSessions(stores.engine, now_ms)
+        self.approvals = StoredApprovals(stores.engine, now_ms)
+        self.sessions = StoredSessions(stores.engine, now_ms)
+        self.states = StoredSessionStates(stores.engine, now_ms)
+        self.shared = StoredConfiguration(stores.engine, stores.host, now_ms)
         self.sealer = AesGcmSealer(stores.secrets.sealing_key())
         self.authenticator = Authenticator(self.ring, stores.secrets.pepper())
         self.tally = RefusalTally(lambda: stamp().id)
-        self.quota = Reservations(quota_limits(settings), now_ms)
+        self.quota = quota_of(stores.engine, settings, among.node, among.buckets)
         self.brake = Brake(message_limits(settings), now_ms)
         self.registry = Registry()
         self.tools = ToolCache()
-        self.connector = Connector()
-        self.pool = Pool(self.connector, time.monotonic)
-        self.forwarder = Forwarder(self.registry, self.pool, self.tools)
+        self.hear: Callable[[Event], None] = _nobody
+        """Told what upstreams say outside of any request."""
+        self.connector = Connector(events=lambda event: self.hear(event))
+        self.relay = Relay(courier, self.registry, self.connector) if courier else None
+        self.pool = Pool(self.relay.connect if self.relay else self.connector, time.monotonic)
+        if self.relay:
+            self.relay.lend(self.pool)
+        self.forwarder = Forwarder(self.registry, self.pool, self.tools, self._tool_changed)
         self.refresh(now_ms())
 
-    async def close_upstreams(self) -> None:
-        """End every link and every child."""
+    async def close(self) -> None:
+        """End every link and every child; what was taken counts no more."""
         await self.pool.close_all()
         await self.connector.close()
+        with suppress(StoreDown):  # the lease runs out by itself
+            await self.quota.close()
+
+    def _tool_changed(self, call: Call, changed: Changed) -> None:
+        self.journal.note(record.tool_changed(stamp(), call, changed.tool, changed.before))
 
     def refresh(self, now: int) -> None:
         """Bring the copies of keys, sessions and approvals up to date. Raises ``StoreDown``."""
@@ -115,6 +173,8 @@ class Plant:
 
     def refresh_rest(self, now: int) -> None:
         """All but the keys. Raises ``StoreDown``."""
+        self.shared.refresh(now)
+        self.states.refresh(now)
         self.sessions.refresh(now)
         self.approvals.refresh(now)
 
@@ -153,17 +213,8 @@ class Plant:
         )
 
 
-def quota_limits(settings: Settings) -> QuotaLimits:
-    limits = settings.limits
-    return QuotaLimits(limits.calls_per_minute, limits.burst, limits.concurrent_calls)
-
-
-def message_limits(settings: Settings) -> QuotaLimits:
-    """Wide enough for the messages around each call; ``running`` is not used."""
-    limits = settings.limits
-    return QuotaLimits(
-        MESSAGES_PER_CALL * limits.calls_per_minute, MESSAGES_PER_CALL * limits.burst, 1
-    )
+def _nobody(_: Event) -> None:
+    """There is no gateway yet."""
 
 
 def endpoints(upstreams: tuple[str, ...]) -> dict[str, Endpoint]:

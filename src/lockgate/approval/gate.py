@@ -22,6 +22,9 @@ Marks = Mapping[tuple[str, str], str]
 """(upstream, tool) to the factor whose yes is needed: who owns the data, security ..."""
 
 
+_NOT_NEEDED = Verdict("approval.gate", Effect.PERMIT, "approval.not-needed")
+
+
 class ApprovalGate:
     """HOLD until an approval of exactly this call, tool definition and policy is on record.
 
@@ -38,7 +41,7 @@ class ApprovalGate:
     def check(self, call: Call, facts: Facts) -> Verdict:
         factor = self._marks.get((call.upstream.name, call.target))
         if factor is None or call.method != "tools/call":
-            return Verdict(self.id, Effect.PERMIT, "approval.not-needed")
+            return _NOT_NEEDED
         match facts.get(APPROVALS), facts.get(NOW):
             case Known(approvals), Known(now):
                 given = approving(approvals, factor, binding_of(call, self._policy), now)

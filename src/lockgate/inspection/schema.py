@@ -24,6 +24,9 @@ _PATTERNS = jsonschema_rs.RegexOptions(size_limit=2**16, dfa_size_limit=2**20)
 """Linear in the text. Look-around and back-references are not, and are not taken."""
 
 
+_VALID = Verdict("inspection.schema", Effect.PERMIT, "schema.valid")
+
+
 class _Checker(msgspec.Struct, frozen=True):
     validator: jsonschema_rs.Validator
     effort: Effort
@@ -45,7 +48,7 @@ class ArgumentsMatchSchema:
         self._checkers: OrderedDict[str, _Checker | str] = OrderedDict()
 
     def check(self, call: Call, facts: Facts) -> Verdict:  # noqa: ARG002
-        if call.tool is None:
+        if call.tool is None or call.method != "tools/call":
             return self._without_tool(call)
         checker = self._checker(call.tool.hash, call.tool.schema)
         if isinstance(checker, str):
@@ -57,7 +60,7 @@ class ArgumentsMatchSchema:
             because = (call.tool.name, "too much work on these arguments")
             return Verdict(self.id, Effect.DENY, "schema.unusable", because=because)
         if checker.validator.is_valid(arguments):
-            return Verdict(self.id, Effect.PERMIT, "schema.valid")
+            return _VALID
         findings, said = _explain(checker, arguments) if work <= _EXPLAINED_WORK else ((), ())
         return Verdict(self.id, Effect.DENY, "schema.invalid", findings=findings, because=said)
 

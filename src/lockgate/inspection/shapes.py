@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lockgate.model import Effect, FactKey, Facts, Notice, Reply, Verdict
-from lockgate.wire.methods import METHODS
+from lockgate.inspection.tasks import handle_fault, status_fault
+from lockgate.model import Effect, FactKey, Facts, Reply, Verdict
+from lockgate.wire.capabilities import ELICITATION, ROOTS, SAMPLING
+from lockgate.wire.methods import ASKS, METHODS
+from lockgate.wire.refusal import WireRefusal
+from lockgate.wire.rounds import INPUT_REQUIRED, ROUNDS, read_input
+from lockgate.wire.tasks import GET, TASK
 
-_LONGEST_NOTICE = 4_096
 _KNOWN_RESULT_TYPES = frozenset({"complete", None})
-_PASSED_NOTICES = frozenset({"notifications/progress"})
+
+
+_CLEAN = Verdict("inspection.reply-shape", Effect.PERMIT, "inspection.clean")
 
 
 class ReplyShape:
@@ -19,8 +25,7 @@ class ReplyShape:
 
     def check(self, reply: Reply, facts: Facts) -> Verdict:  # noqa: ARG002
         reason = error_fault(reply.decoded) if reply.is_error else result_fault(reply)
-        effect = Effect.DENY if reason else Effect.PERMIT
-        return Verdict(self.id, effect, reason or "inspection.clean")
+        return Verdict(self.id, Effect.DENY, reason) if reason else _CLEAN
 
 
 def error_fault(decoded: Any) -> str:
@@ -38,36 +43,48 @@ def result_fault(reply: Reply) -> str:
     if not isinstance(result, Mapping):
         return "reply.shape"
     kind = result.get("resultType")
-    if kind == "input_required":
-        return "upstream.needs-input"
+    if kind == INPUT_REQUIRED:
+        return _input_fault(reply)
+    if kind == TASK:
+        return handle_fault(reply)
     if not (kind is None or isinstance(kind, str)) or kind not in _KNOWN_RESULT_TYPES:
         return "reply.unknown-type"
     method = reply.call.method
+    if method in ASKS:
+        return "" if _ANSWERS[method](result) else "reply.shape"
+    if method == GET:
+        return status_fault(reply)
     member = METHODS[method].array or _CONTENT.get(method, "")
     if member and not isinstance(result.get(member), list):
         return "reply.shape"
     return ""
 
 
-_CONTENT = {"tools/call": "content", "resources/read": "contents", "prompts/get": "messages"}
+def _input_fault(reply: Reply) -> str:
+    """Multi round-trip requests (MCP 2026-07-28): only some methods may ask for more."""
+    if reply.call.method not in ROUNDS:
+        return "upstream.needs-input"
+    try:
+        read_input(reply.raw)
+    except WireRefusal as refused:
+        return refused.reason
+    return ""
 
 
-class NoticeShape:
-    """Progress of a running call: numbers and a short text. Other notifications stay behind."""
-
-    id = "inspection.notice-shape"
-    needs: frozenset[FactKey[Any]] = frozenset()
-
-    def check(self, notice: Notice, facts: Facts) -> Verdict:  # noqa: ARG002
-        sound = notice.method in _PASSED_NOTICES and _is_progress(notice.decoded)
-        if not sound or len(notice.raw) > _LONGEST_NOTICE:
-            return Verdict(self.id, Effect.DENY, "reply.shape")
-        return Verdict(self.id, Effect.PERMIT, "inspection.clean")
-
-
-def _is_progress(said: Any) -> bool:
-    if not isinstance(said, Mapping):
+def _is_elicited(said: Mapping[str, Any]) -> bool:
+    """MCP 2025-11-25, Elicitation: a form's values are scalars, or lists of strings."""
+    if said.get("action") not in ("accept", "decline", "cancel"):
         return False
-    numbers = [said.get("progress"), said.get("total", 0)]
-    numeric = all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
-    return numeric and isinstance(said.get("message", ""), str)
+    return isinstance(said.get("content", {}), dict)
+
+
+def _is_sampled(said: Mapping[str, Any]) -> bool:
+    return isinstance(said.get("role"), str) and isinstance(said.get("content"), dict | list)
+
+
+def _is_roots(said: Mapping[str, Any]) -> bool:
+    return isinstance(said.get("roots"), list)
+
+
+_ANSWERS = {ELICITATION: _is_elicited, SAMPLING: _is_sampled, ROOTS: _is_roots}
+_CONTENT = {"tools/call": "content", "resources/read": "contents", "prompts/get": "messages"}

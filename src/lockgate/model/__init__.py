@@ -5,14 +5,15 @@ from lockgate.model.call import Call, Envelope
 from lockgate.model.canonical import Json, canonical
 from lockgate.model.event import AuditEvent, EventKind, Recorded, Slot
 from lockgate.model.facts import NOW, Fact, FactKey, Facts, Known, Unknown
-from lockgate.model.failures import EventRefused, JournalDown, SendFailed, StoreDown
+from lockgate.model.failures import EventRefused, JournalDown, PeerGone, SendFailed, StoreDown
 from lockgate.model.key import KeyRecord
 from lockgate.model.permit import NotPermitted, Permit, Release
 from lockgate.model.principal import SYSTEM, Principal
 from lockgate.model.quota import QUOTA, Reservation, take_token
 from lockgate.model.reasons import REASONS, Reason, Uncatalogued
 from lockgate.model.reply import Catalogue, Item, Notice, Reply
-from lockgate.model.session import Cursor, Session
+from lockgate.model.session import Cursor, Session, SessionState
+from lockgate.model.terms import Terms
 from lockgate.model.tool import Tool, definition_hash
 from lockgate.model.upstream import Upstream
 from lockgate.model.verdict import Decision, Effect, Finding, Obligation, Verdict, combine
@@ -46,6 +47,7 @@ __all__ = [
     "NotPermitted",
     "Notice",
     "Obligation",
+    "PeerGone",
     "Permit",
     "Principal",
     "Reason",
@@ -55,8 +57,10 @@ __all__ = [
     "Reservation",
     "SendFailed",
     "Session",
+    "SessionState",
     "Slot",
     "StoreDown",
+    "Terms",
     "Tool",
     "Uncatalogued",
     "Unknown",

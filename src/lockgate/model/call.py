@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 import orjson
 
-from lockgate.model.canonical import canonical
+from lockgate.model.canonical import Json, canonical
 from lockgate.model.principal import Principal
+from lockgate.model.terms import Terms
 from lockgate.model.tool import Tool
 from lockgate.model.upstream import Upstream
 
@@ -29,6 +30,18 @@ class Envelope(msgspec.Struct, frozen=True):
     """Network address of the caller. Personal data: recorded only in the ``net`` slot."""
     progress: bool = False
     """The client asked for progress."""
+    log_level: str = ""
+    """The least severe level of log messages the client wants (RFC 5424 names); empty: none."""
+    session: str = ""
+    """Id of the legacy client's session; empty for modern clients."""
+    asks: bytes = b"{}"
+    """``capabilities`` cut down to what an upstream may ask of the client, in one spelling."""
+
+    def terms(self, holder: str) -> Terms:
+        """On what terms connections are held for calls that come like this."""
+        if self.asks == b"{}":
+            return Terms(holder)
+        return Terms(holder, self.era, self.asks, self.session)
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -62,6 +75,11 @@ class Call(msgspec.Struct, frozen=True):
         msgspec.structs.force_setattr(self, "digest", _digest(self))
 
     @property
+    def terms(self) -> Terms:
+        """Whose connection to the upstream carries this call."""
+        return self.envelope.terms(self.principal.holder)
+
+    @property
     def arguments(self) -> Mapping[str, Any]:
         """The tool or prompt arguments, decoded; empty where the method has none."""
         found = self.decoded.get("arguments")
@@ -75,5 +93,5 @@ class Call(msgspec.Struct, frozen=True):
 def _digest(call: Call) -> str:
     place = [call.upstream.name, call.upstream.fingerprint]
     who = [call.principal.id, call.principal.agent, call.method, *place, call.target]
-    body = orjson.dumps(who) + canonical(call.params)
+    body = orjson.dumps(who) + canonical(call.params, cast("Json", call.decoded))
     return hashlib.sha256(b"lockgate/call/v1\0" + body).hexdigest()

@@ -7,7 +7,7 @@ import msgspec
 
 EventKind = Literal[
     "call.intent", "call.outcome", "call.refused", "auth.refused",
-    "session.opened", "session.closed", "admin.changed",
+    "session.opened", "session.closed", "tool.changed", "admin.changed",
 ]  # fmt: skip
 Slot = Literal["actor", "subject", "args", "result", "net"]
 

@@ -6,7 +6,7 @@ when the quota store or the approvals cannot be reached.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -39,10 +39,11 @@ class Facts:
     __slots__ = ("_values",)
 
     def __init__(self, values: Mapping[FactKey[Any], Known[Any] | Unknown]) -> None:
-        self._values = dict(values)
+        self._values: dict[Any, Any] = dict(values)
 
     def get(self, key: FactKey[T]) -> Known[T] | Unknown:
-        return cast("Known[T] | Unknown", self._values.get(key, _NOT_GATHERED))
+        found: Known[T] | Unknown = self._values.get(key, _NOT_GATHERED)
+        return found
 
     def __iter__(self) -> Iterator[tuple[FactKey[Any], Known[Any] | Unknown]]:
         return iter(self._values.items())

@@ -27,3 +27,12 @@ class EventRefused(Exception):
         self.event = event
         self.duplicate = duplicate
         """An event with this id is on record already."""
+
+
+class PeerGone(Exception):
+    """Another worker cannot be reached, or ended before it answered."""
+
+    def __init__(self, why: str, *, sent: bool = True) -> None:
+        super().__init__(why)
+        self.sent = sent
+        """It may have heard the question, and acted on it."""

@@ -12,6 +12,7 @@ INVALID_PARAMS = -32602
 INTERNAL = -32603
 PARSE_ERROR = -32700
 HEADER_MISMATCH = -32020
+MISSING_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
 REFUSED = -31000
 """Lockgate's own refusals that are not tool results. Outside the range JSON-RPC reserves."""
@@ -113,6 +114,14 @@ REASONS = _catalogue(
        "Send Mcp-Session-Id.", INVALID_REQUEST, 400),
     _R("session.unknown", "The session is unknown, ended or not yours.",
        "Initialize again.", INVALID_REQUEST, 404),
+    _R("stream.gone", "What followed this event is not kept here, or is not yours.",
+       "Open a new stream without Last-Event-ID, and list again.", INVALID_REQUEST, 410),
+    _R("stream.elsewhere", "This stream is kept by a worker that cannot be reached.",
+       "Try again, or open a new stream without Last-Event-ID.", INVALID_REQUEST, 503),
+    _R("stream.too-many", "Too many open streams.", "Close a stream, then try again.",
+       REFUSED, 429),
+    _R("subscription.too-many", "Too many subscriptions.", "Unsubscribe from something first.",
+       INVALID_PARAMS, 200),
     _R("cursor.invalid", "The cursor is unknown, outdated or not yours.",
        "List again from the start.", INVALID_PARAMS, 200),
     # Names: step 4.
@@ -181,6 +190,40 @@ REASONS = _catalogue(
        "List the tools again."),
     _R("upstream.error", "The upstream answered with an error."),
     _R("call.cancelled", "The client cancelled the call."),
+    # What an upstream asks of the client.
+    _R("ask.declared", "The client takes this kind of question."),
+    _R("ask.not-needed", "This is no question to the client."),
+    _R("ask.put", "The question was handed to the client; its answer comes with a new call."),
+    _R("ask.unknown-method", "The gateway does not pass this request on to clients.",
+       "Ask by elicitation, sampling or roots.", METHOD_NOT_FOUND),
+    _R("ask.not-declared", "The client did not declare that it takes this.",
+       "Use a client that declares the capability.", METHOD_NOT_FOUND),
+    _R("ask.other-era",
+       "Sampling and roots are not passed between a client and a server of different eras.",
+       "Use a client of the server's protocol era, or a server that elicits.", METHOD_NOT_FOUND),
+    _R("ask.shape", "The question does not have the shape its method requires.",
+       "Tell the operator.", INVALID_PARAMS),
+    _R("ask.too-many", "This call has asked its client too often.", "Ask for more at once."),
+    _R("ask.nobody", "There is no client here that could be asked.",
+       "Call again from a client that stays connected and takes event streams."),
+    _R("ask.expired", "Nobody answered the question in time.", "Call again."),
+    _R("ask.refused", "What the upstream asked of the client may not be asked.",
+       "Ask the operator to permit elicitation by this upstream."),
+    # Calls that go on when the client has answered.
+    _R("round.invalid", "The requestState is not one that belongs to this call.",
+       "Send back the requestState as it came, with the same call, or start again without.",
+       INVALID_PARAMS, 400),
+    _R("round.gone", "The call that waited for this answer is not there any more.",
+       "Start the call again, without requestState.", INVALID_PARAMS, 400),
+    _R("round.too-many", "The upstream kept asking for more input.", "Start again."),
+    # Tool calls that go on after their answer (SEP-2663).
+    _R("task.unknown", "The task is unknown here, or not yours.",
+       "Use the taskId as it came, at the endpoint it came from.", INVALID_PARAMS, 400),
+    _R("task.not-declared", "The request does not declare the extension that tasks belong to.",
+       "Declare io.modelcontextprotocol/tasks in the request's clientCapabilities.",
+       MISSING_CAPABILITY, 400),
+    _R("task.other-era", "This upstream does not speak the protocol era that tasks belong to.",
+       "Call the tool again; its answer will not be a task."),
     # Results: step 12.
     _R("reply.shape", "The upstream's answer does not have the shape its method requires.",
        "Tell the operator."),
@@ -189,5 +232,7 @@ REASONS = _catalogue(
     # Records that are not about one call.
     _R("session.opened", "A session was opened."),
     _R("session.closed", "A session was closed."),
+    _R("tool.changed", "An upstream defines a tool otherwise than before.",
+       "Compare the definitions before you trust it again."),
     _R("admin.changed", "An operator changed the gateway."),
 )  # fmt: skip

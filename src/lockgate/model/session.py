@@ -25,3 +25,12 @@ class Cursor(msgspec.Struct, frozen=True):
     after: int
     snapshot: str
     """Digest of the list the client is paging through; a changed list starts again."""
+
+
+class SessionState(msgspec.Struct, frozen=True):
+    """What a legacy session has set since it was opened."""
+
+    level: str = ""
+    """``logging/setLevel``; empty: never set."""
+    subscribed: frozenset[str] = frozenset()
+    """Resource URIs, as the client knows them."""

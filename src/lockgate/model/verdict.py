@@ -17,6 +17,10 @@ class Effect(IntEnum):
     DENY = 2
 
 
+EFFECT_NAMES = {effect: effect.name.lower() for effect in Effect}
+"""As records spell them."""
+
+
 class Finding(msgspec.Struct, frozen=True, order=True):
     """Something a detector saw: what kind and where. Never the value itself."""
 
@@ -87,7 +91,8 @@ class Decision(msgspec.Struct, frozen=True):
     @property
     def obligations(self) -> tuple[Obligation, ...]:
         """Every counted obligation, in a fixed order, once each."""
-        return tuple(sorted({o for v in self.verdicts if v.enforced for o in v.obligations}))
+        owed = [o for v in self.verdicts if v.enforced and v.obligations for o in v.obligations]
+        return tuple(sorted(set(owed))) if owed else ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -102,7 +107,12 @@ def combine(about: str, verdicts: Iterable[Verdict], *, required: frozenset[str]
     * Order and repetition do not matter.
     * Adding a control can only make a decision stricter.
     """
-    said = tuple(sorted(set(verdicts), key=_rank))
+    given = tuple(verdicts)
+    by_control = {v.control: v for v in given}
+    if len(by_control) == len(given):  # then no two of them could be equal, or tie
+        said = tuple(by_control[control] for control in sorted(by_control))
+    else:
+        said = tuple(sorted(set(given), key=_rank))
     return Decision(about, said, required)
 
 
@@ -113,7 +123,7 @@ def _rank(v: Verdict) -> tuple[object, ...]:
 
 
 def _strictest(verdicts: tuple[Verdict, ...], required: frozenset[str]) -> Verdict:
-    silent = required.difference(v.control for v in verdicts)
+    silent = required - {v.control for v in verdicts}
     if silent:
         return Verdict(min(silent), Effect.DENY, "pipeline.control-silent")
     counted = [v for v in verdicts if v.enforced]

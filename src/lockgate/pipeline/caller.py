@@ -20,3 +20,9 @@ class Caller(msgspec.Struct, frozen=True):
     endpoint: Endpoint
     peer: str
     call: str
+    session: str = ""
+    """Id of the legacy session that is used; empty for modern clients."""
+    log_level: str = ""
+    """What that session has set."""
+    streams: bool = True
+    """More than the answer can be sent."""

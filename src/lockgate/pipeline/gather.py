@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from lockgate.model import Call, Fact, FactKey, Facts, Known, Unknown
@@ -24,7 +25,9 @@ class Gatherer:
         a rewritten call must not reserve its place twice."""
         found: dict[FactKey[Any], Fact[Any]] = {k: f for k, f in before if not k.exact}
         waiting: dict[FactKey[Any], asyncio.Task[Any]] = {}
-        for key in sorted(needs - found.keys(), key=lambda k: k.name):
+        for key in _in_order(needs):
+            if key in found:
+                continue
             fact = self._ask(key, call)
             if isinstance(fact, Known | Unknown):
                 found[key] = fact
@@ -48,7 +51,7 @@ class Gatherer:
             answer = source.learn(call)
         except Exception as failure:  # noqa: BLE001 - gathering is a named place: all is Unknown
             return Unknown(type(failure).__name__)
-        return answer if isinstance(answer, Awaitable) else Known(answer)
+        return answer if hasattr(answer, "__await__") else Known(answer)
 
     async def _collect(
         self, waiting: dict[FactKey[Any], asyncio.Task[Any]]
@@ -59,6 +62,12 @@ class Gatherer:
             for task in waiting.values():
                 task.cancel()
         return {key: _fact_of(task) for key, task in waiting.items()}
+
+
+@lru_cache(maxsize=16)
+def _in_order(needs: frozenset[FactKey[Any]]) -> tuple[FactKey[Any], ...]:
+    """The same order in every run."""
+    return tuple(sorted(needs, key=lambda key: key.name))
 
 
 async def _awaited(answer: Awaitable[Any]) -> Any:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import orjson
@@ -10,7 +10,7 @@ import orjson
 from lockgate.model import Cursor, Reply
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.resolve import Resolver
-from lockgate.pipeline.run import Gate, Refused, run
+from lockgate.pipeline.run import SILENT, Gate, Refused, run
 from lockgate.pipeline.sessions import Cursors
 from lockgate.wire.edit import put
 from lockgate.wire.methods import METHODS
@@ -31,6 +31,22 @@ _raw_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _raw_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
+NOTHING = ""
+"""The digest of a list in which there is nothing to see."""
+
+Views = dict[tuple[str, str], str]
+"""Digest of what somebody may see, by list method and upstream."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a client was shown of one list."""
+
+    viewer: str
+    method: str
+    views: Mapping[str, str]
+    """Digest by upstream."""
+
+
 class Part(msgspec.Struct, frozen=True):
     """What one upstream contributed."""
 
@@ -38,11 +54,23 @@ class Part(msgspec.Struct, frozen=True):
     items: tuple[bytes, ...] = ()
     refused: str = ""
 
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(b"\0".join(self.items)).hexdigest()[:32] if self.items else NOTHING
+
 
 async def listed(
-    request: Request, caller: Caller, resolver: Resolver, gate: Gate, cursors: Cursors
+    request: Request,
+    caller: Caller,
+    resolver: Resolver,
+    gate: Gate,
+    cursors: Cursors,
+    shown: Callable[[Caller, Request, Mapping[str, str]], None] = lambda *_: None,
 ) -> bytes | Refused:
-    """The raw list result for one page. Raises ``WireRefusal`` ``cursor.invalid``."""
+    """The raw list result for one page. ``shown`` is told a digest of each upstream's part.
+
+    Raises ``WireRefusal`` ``cursor.invalid``.
+    """
     start = _start(request, caller, cursors)
     parts = await asyncio.gather(
         *(
@@ -57,14 +85,27 @@ async def listed(
     refusals = [p for p in parts if isinstance(p, Refused)]
     if refusals:
         return refusals[0]
-    return _page(request, cursors, start, [p for p in parts if isinstance(p, Part)])
+    whole = [p for p in parts if isinstance(p, Part)]
+    page = _page(request, cursors, start, whole)
+    shown(caller, request, {p.upstream: p.digest for p in whole if not p.refused})
+    return page
+
+
+async def view(
+    request: Request, upstream: str, caller: Caller, resolver: Resolver, gate: Gate
+) -> str | None:
+    """Digest of what the caller may see of one upstream's list. None: nobody can say now."""
+    part = await _part(request, upstream, caller, resolver, gate, 0)
+    if isinstance(part, Refused):
+        return NOTHING if part.reason in _INVISIBLE else None
+    return None if part.refused else part.digest
 
 
 async def _part(
     request: Request, upstream: str, caller: Caller, resolver: Resolver, gate: Gate, number: int
 ) -> Part | Refused:
     call = resolver.list_call(request, upstream, caller, number)
-    answer = await run(call, gate, lambda _: None)
+    answer = await run(call, gate, SILENT)
     if isinstance(answer, Refused):
         return _missing(upstream, answer, prefixed=caller.endpoint.prefixed)
     reply = answer.said

@@ -5,8 +5,10 @@ from typing import Any
 import msgspec
 
 from lockgate.approval.gate import ApprovalGate, Marks
+from lockgate.inspection.asks import AskShape
+from lockgate.inspection.notices import NoticeShape
 from lockgate.inspection.schema import ArgumentsMatchSchema
-from lockgate.inspection.shapes import NoticeShape, ReplyShape
+from lockgate.inspection.shapes import ReplyShape
 from lockgate.model import Call, Catalogue, FactKey, Notice, Reply
 from lockgate.pipeline.control import Control
 from lockgate.policy.bundle import PolicyBundle
@@ -25,16 +27,18 @@ class Order(msgspec.Struct, frozen=True):
     policy: str
     """Hash of the policy set these controls were built from."""
 
-    @property
-    def needs(self) -> frozenset[FactKey[Any]]:
-        """Every fact that any control may ask for about a call or its answer."""
+    needs: frozenset[FactKey[Any]] = frozenset()
+    """Every fact that any control may ask for about a call or its answer. Worked out."""
+
+    def __post_init__(self) -> None:
         asked: tuple[Control[Any], ...] = (
             *self.on_call,
             *self.on_reply,
             *self.on_list,
             *self.on_notice,
         )
-        return frozenset(key for control in asked for key in control.needs)
+        needed = frozenset(key for control in asked for key in control.needs)
+        msgspec.structs.force_setattr(self, "needs", needed)
 
 
 def order(policy: PolicyBundle, marks: Marks) -> Order:
@@ -43,6 +47,7 @@ def order(policy: PolicyBundle, marks: Marks) -> Order:
         on_call=(
             Quota(),  # cheap first
             ArgumentsMatchSchema(),
+            AskShape(),
             CedarPolicy(policy),
             ApprovalGate(marks, policy.hash),  # people last: never ask about a doomed call
         ),

@@ -1,15 +1,25 @@
 """What the pipeline needs from outside. ``app/wiring.py`` joins adapters to these ports."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
-from lockgate.model import Approval, AuditEvent, Call, Notice, Permit, Release, Reply
+from lockgate.model import Approval, AuditEvent, Call, Permit, Release, Reply
+from lockgate.upstream.link import Hears
 
-Notify = Callable[[Notice], None]
-"""Where an upstream's notifications about a running call go, uninspected."""
 
-Deliver = Callable[[Release], None]
-"""Where inspected notifications go. Must not block."""
+class Client(Protocol):
+    """Whoever waits for the answer of a running call."""
+
+    def deliver(self, release: Release) -> None:
+        """Pass on an inspected notification. Never blocks."""
+        ...
+
+    async def ask(self, permit: Permit) -> Reply:
+        """Put a permitted server-to-client request, and wait for what a person says to it.
+
+        Raises ``model.SendFailed`` with an ``ask.`` reason.
+        """
+        ...
 
 
 class Source(Protocol):
@@ -40,7 +50,7 @@ class Journal(Protocol):
 
 
 class Sender(Protocol):
-    async def send(self, permit: Permit, notify: Notify) -> Reply:
+    async def send(self, permit: Permit, hears: Hears) -> Reply:
         """Forward once. Raises ``model.SendFailed``; cancelling it cancels the call upstream."""
         ...
 

@@ -19,12 +19,15 @@ from lockgate.model import (
     Fact,
     Facts,
     Known,
+    Obligation,
     Principal,
     Reply,
     Reservation,
     Slot,
+    Tool,
     Verdict,
 )
+from lockgate.model.verdict import EFFECT_NAMES
 from lockgate.pipeline.caller import Caller
 
 
@@ -50,7 +53,7 @@ def intent(
         **_about(call),
         "policy": policy,
         "verdicts": [_verdict(v) for v in decision.verdicts],
-        "obligations": msgspec.to_builtins(decision.obligations),
+        "obligations": _plainly(decision.obligations),
         "facts": {key.name: _fact(key.name, fact) for key, fact in facts},
     }
     denied = decision.effect is Effect.DENY
@@ -81,6 +84,11 @@ def failure(stamp: Stamp, call: Call, reason: str, detail: str) -> AuditEvent:
     return _event(stamp, "call.outcome", call, Effect.DENY, reason, header, {})
 
 
+def handed_over(stamp: Stamp, call: Call, reason: str) -> AuditEvent:
+    """A question that went to the client inside another call's answer."""
+    return _event(stamp, "call.outcome", call, Effect.PERMIT, reason, _about(call), {})
+
+
 def refusal(stamp: Stamp, caller: Caller, method: str, reason: str, raw: bytes) -> AuditEvent:
     """A request that never became a call: malformed, unknown method, unknown name."""
     header = {"method": method, "endpoint": caller.endpoint.path}
@@ -106,6 +114,15 @@ def session(
     return AuditEvent(stamp.id, caller.call, kind, stamp.at, "permit", kind, header, slots)
 
 
+def tool_changed(stamp: Stamp, call: Call, tool: Tool, before: str) -> AuditEvent:
+    """What ``call`` listed has a tool whose definition is not what it was: hash ``before``."""
+    header = {
+        "upstream": tool.upstream, "target": tool.name, "tool": tool.hash, "before": before,
+    }  # fmt: skip
+    kind: EventKind = "tool.changed"
+    return AuditEvent(stamp.id, call.id, kind, stamp.at, "permit", kind, header)
+
+
 def actor_slot(principal: Principal) -> bytes:
     return msgspec.json.encode(principal)
 
@@ -123,7 +140,9 @@ def _event(
     header: Mapping[str, Any],
     slots: Mapping[Slot, bytes],
 ) -> AuditEvent:
-    return AuditEvent(stamp.id, call.id, kind, stamp.at, effect.name.lower(), reason, header, slots)
+    return AuditEvent(
+        stamp.id, call.id, kind, stamp.at, EFFECT_NAMES[effect], reason, header, slots
+    )
 
 
 def _about(call: Call) -> dict[str, Any]:
@@ -141,10 +160,14 @@ def _about(call: Call) -> dict[str, Any]:
     }
 
 
+def _plainly(owed: tuple[Obligation, ...]) -> Any:
+    return msgspec.to_builtins(owed) if owed else []
+
+
 def _verdict(v: Verdict) -> dict[str, Any]:
     said: dict[str, Any] = {
         "control": v.control,
-        "effect": v.effect.name.lower(),
+        "effect": EFFECT_NAMES[v.effect],
         "reason": v.reason,
     }
     if v.because:
@@ -167,11 +190,10 @@ def _approval_ids(known: tuple[Approval, ...]) -> list[str]:
 
 
 def _without_key(known: Reservation) -> dict[str, Any]:
-    said: dict[str, Any] = msgspec.to_builtins(known)
-    del said["key"]
-    return said
+    return {name: getattr(known, name) for name in _IMPERSONAL_FIELDS}
 
 
+_IMPERSONAL_FIELDS = tuple(n for n in Reservation.__struct_fields__ if n != "key")
 _IMPERSONAL: Mapping[str, Callable[[Any], Any]] = {
     APPROVALS.name: _approval_ids,
     QUOTA.name: _without_key,

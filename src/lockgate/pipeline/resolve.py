@@ -7,10 +7,12 @@ from typing import Protocol
 import msgspec
 import orjson
 
-from lockgate.model import SYSTEM, Call, Envelope, Tool, Upstream
+from lockgate.model import SYSTEM, Call, Envelope, Terms, Tool, Upstream
 from lockgate.pipeline.caller import Caller, Endpoint
-from lockgate.pipeline.run import Gate, Refused, run
-from lockgate.wire.edit import drop
+from lockgate.pipeline.run import SILENT, Gate, Refused, run
+from lockgate.pipeline.sessions import TaskRef
+from lockgate.wire.capabilities import asks_of
+from lockgate.wire.edit import drop, get, members
 from lockgate.wire.names import NameTable, unwrap_uri
 from lockgate.wire.refusal import WireRefusal
 from lockgate.wire.request import Request
@@ -25,24 +27,33 @@ _UNKNOWN = {
     "tools/call": "resolve.unknown-tool",
     "prompts/get": "resolve.unknown-prompt",
     "resources/read": "resolve.unknown-resource",
+    "resources/subscribe": "resolve.unknown-resource",
     "completion/complete": "wire.bad-params",
 }
 
 
 class ToolBook(Protocol):
-    """The tools of an upstream as last listed for a holder."""
+    """The tools of an upstream as last listed on these terms."""
 
-    def tools(self, upstream: str, holder: str) -> Sequence[Tool] | None: ...
+    def tools(self, upstream: str, terms: Terms) -> Sequence[Tool] | None: ...
 
-    def get(self, upstream: str, holder: str, name: str) -> Tool | None: ...
+    def get(self, upstream: str, terms: Terms, name: str) -> Tool | None: ...
+
+    def outdate(self, upstream: str, terms: Terms) -> None:
+        """They are others now: none is known until they are listed again."""
+        ...
 
 
 class Resolver:
     def __init__(self, upstreams: Mapping[str, Upstream], book: ToolBook) -> None:
         self.upstreams = dict(upstreams)
         self._book = book
-        self._listing: dict[tuple[str, str], asyncio.Future[None]] = {}
-        self._unlisted: dict[tuple[str, str], tuple[int, str]] = {}
+        self._listing: dict[tuple[str, Terms], asyncio.Future[None]] = {}
+        self._unlisted: dict[tuple[str, Terms], tuple[int, str]] = {}
+
+    def outdate(self, upstream: str, terms: Terms) -> None:
+        """The upstream says, over the link held on these terms, that its tools changed."""
+        self._book.outdate(upstream, terms)
 
     async def call_of(self, request: Request, caller: Caller, gate: Gate) -> Call:
         """The call that a tool, prompt, resource or completion request makes.
@@ -51,8 +62,9 @@ class Resolver:
         """
         upstream, inner = self._place(request, caller.endpoint)
         params, tool = _untraced(request.params), None
+        envelope = envelope_of(request, caller)
         if request.method == "tools/call":
-            tool = await self._tool(upstream, inner, caller, gate)
+            tool = await self._tool(upstream, inner, caller, envelope, gate)
             inner = tool.name
         if inner != request.name:
             params = rewrite_params(request.method, params, inner)
@@ -64,7 +76,28 @@ class Resolver:
             inner,
             params,
             tool,
-            envelope_of(request, caller),
+            envelope,
+        )
+
+    async def task_call(self, request: Request, caller: Caller, ref: TaskRef, gate: Gate) -> Call:
+        """The call that a request about the task ``ref`` makes: to the upstream that runs it, about
+        the tool it came from.
+
+        Raises ``WireRefusal``: ``task.unknown`` where the upstream is another one now, or a
+        ``resolve.`` reason where the tool is gone.
+        """
+        upstream = self.upstreams.get(ref.upstream)
+        if upstream is None or ref.upstream not in caller.endpoint.upstreams:
+            raise WireRefusal("task.unknown")
+        if upstream.fingerprint != ref.place:
+            raise WireRefusal("task.unknown")
+        envelope = envelope_of(request, caller)
+        plain = msgspec.structs.replace(caller.endpoint, prefixed=False)
+        named = msgspec.structs.replace(caller, endpoint=plain)  # by the tool's own name
+        tool = await self._tool(ref.upstream, ref.tool, named, envelope, gate)
+        params = rewrite_params(request.method, _untraced(request.params), ref.id)
+        return Call(
+            caller.call, caller.principal, request.method, upstream, ref.id, params, tool, envelope
         )
 
     def list_call(self, request: Request, upstream: str, caller: Caller, number: int) -> Call:
@@ -88,23 +121,25 @@ class Resolver:
             raise WireRefusal(_UNKNOWN[request.method])
         return found
 
-    async def _tool(self, upstream: str, name: str, caller: Caller, gate: Gate) -> Tool:
-        holder = caller.principal.holder
-        found = self._known(upstream, holder, name, caller.endpoint)
-        if found is None and self._book.tools(upstream, holder) is None:
-            await self._list(upstream, caller, gate)
-            found = self._known(upstream, holder, name, caller.endpoint)
+    async def _tool(
+        self, upstream: str, name: str, caller: Caller, envelope: Envelope, gate: Gate
+    ) -> Tool:
+        terms = envelope.terms(caller.principal.holder)
+        found = self._known(upstream, terms, name, caller.endpoint)
+        if found is None and self._book.tools(upstream, terms) is None:
+            await self._list(upstream, caller, envelope, gate)
+            found = self._known(upstream, terms, name, caller.endpoint)
         if found is None:
             raise WireRefusal("resolve.unknown-tool")
         return found
 
-    def _known(self, upstream: str, holder: str, name: str, endpoint: Endpoint) -> Tool | None:
-        exact = self._book.get(upstream, holder, name)
+    def _known(self, upstream: str, terms: Terms, name: str, endpoint: Endpoint) -> Tool | None:
+        exact = self._book.get(upstream, terms, name)
         if exact or not endpoint.prefixed:
             return exact
         # A shortened name holds a hash, so it is found by naming every tool again.
-        pair = self._table(upstream, holder, ()).inner(_plain(upstream, name))
-        return self._book.get(upstream, holder, pair[1]) if pair else None
+        pair = self._table(upstream, terms, ()).inner(_plain(upstream, name))
+        return self._book.get(upstream, terms, pair[1]) if pair else None
 
     def outer_list(self, call: Call, raw: bytes) -> bytes:
         """A list with names as clients of ``/mcp`` know them: no two tools share one."""
@@ -113,38 +148,43 @@ class Resolver:
         upstream = call.upstream.name
         listed = [tool.get("name") for tool in orjson.loads(raw)["tools"]]
         names = [name for name in listed if isinstance(name, str)]
-        table = self._table(upstream, call.principal.holder, names)
+        table = self._table(upstream, call.terms, names)
         return rewrite_result(call.method, raw, upstream, lambda name: table.outer(upstream, name))
 
-    def _table(self, upstream: str, holder: str, also: Sequence[str]) -> NameTable:
-        known = [tool.name for tool in self._book.tools(upstream, holder) or ()]
+    def _table(self, upstream: str, terms: Terms, also: Sequence[str]) -> NameTable:
+        known = [tool.name for tool in self._book.tools(upstream, terms) or ()]
         return NameTable((upstream, name) for name in {*known, *also})
 
-    async def _list(self, upstream: str, caller: Caller, gate: Gate) -> None:
+    async def _list(self, upstream: str, caller: Caller, envelope: Envelope, gate: Gate) -> None:
         """List the tools ourselves, once for all who wait for it, and not again at once where that
         failed: a client could otherwise have us ask an upstream as often as it likes."""
-        key = (upstream, caller.principal.holder)
+        key = (upstream, envelope.terms(caller.principal.holder))
         until, why = self._unlisted.get(key, (0, ""))
         if gate.stamp().at < until:
             raise WireRefusal("resolve.no-catalogue", detail=why)
         running = self._listing.get(key)
         if running is None:
-            running = asyncio.ensure_future(self._list_now(key, caller.call, gate))
+            running = asyncio.ensure_future(self._list_now(key, caller.call, envelope, gate))
             self._listing[key] = running
             running.add_done_callback(lambda done: self._listed(key, done))
         await asyncio.shield(running)
 
-    def _listed(self, key: tuple[str, str], done: "asyncio.Future[None]") -> None:
+    def _listed(self, key: tuple[str, Terms], done: "asyncio.Future[None]") -> None:
         del self._listing[key]
         if not done.cancelled():
             done.exception()  # whoever waits is told; if all of them left, nobody need be
 
-    async def _list_now(self, key: tuple[str, str], call_id: str, gate: Gate) -> None:
+    async def _list_now(
+        self, key: tuple[str, Terms], call_id: str, said: Envelope, gate: Gate
+    ) -> None:
         """As the ``system`` principal, over the caller's own connection."""
-        upstream, holder = key
-        system = msgspec.structs.replace(SYSTEM, on_behalf=holder)
-        call = Call(f"{call_id}.s", system, "tools/list", self.upstreams[upstream], "")
-        answer = await run(call, gate, lambda _: None)
+        upstream, terms = key
+        system = msgspec.structs.replace(SYSTEM, on_behalf=terms.holder)
+        ours = Envelope(era=said.era, session=said.session, asks=said.asks)
+        call = Call(
+            f"{call_id}.s", system, "tools/list", self.upstreams[upstream], "", envelope=ours
+        )
+        answer = await run(call, gate, SILENT)
         if isinstance(answer, Refused):
             while len(self._unlisted) >= _MOST_UNLISTED:
                 del self._unlisted[next(iter(self._unlisted))]
@@ -160,10 +200,11 @@ def outer_result(call: Call, raw: bytes) -> bytes:
 
 def _untraced(params: bytes) -> bytes:
     """Without W3C trace ids: new with every attempt, they would make each another call, which no
-    approval covers."""
+    approval covers. A ``_meta`` that says nothing goes too: modern calls never come with one."""
     if b"_meta" not in params:
         return params
-    return drop(drop(params, "/_meta/traceparent"), "/_meta/tracestate")
+    left = drop(drop(params, "/_meta/traceparent"), "/_meta/tracestate")
+    return left if members(get(left, "/_meta") or b"") else drop(left, "/_meta")
 
 
 def _plain(upstream: str, name: str) -> str:
@@ -185,4 +226,7 @@ def envelope_of(request: Request, caller: Caller) -> Envelope:
         endpoint=caller.endpoint.path,
         peer=caller.peer,
         progress=request.progress_token is not None,
+        log_level=request.log_level or caller.log_level,
+        session=caller.session,
+        asks=asks_of(request.capabilities),
     )

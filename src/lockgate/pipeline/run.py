@@ -1,7 +1,8 @@
 """One call, start to finish: gather, judge, record the intent, forward, judge the reply, record."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -15,7 +16,6 @@ from lockgate.model import (
     Facts,
     JournalDown,
     Known,
-    Notice,
     Permit,
     Release,
     Reply,
@@ -24,15 +24,17 @@ from lockgate.model import (
     combine,
 )
 from lockgate.pipeline import record
+from lockgate.pipeline.asks import Answered, Hearing, Silent, ToClient
 from lockgate.pipeline.gather import Gatherer
 from lockgate.pipeline.judge import MOST_REWRITES, judge, stricter, unmet, verdicts_of
 from lockgate.pipeline.lists import catalogue_of, slices
 from lockgate.pipeline.obligations import ON_CALL, ON_LIST, reshape, rewrite
 from lockgate.pipeline.order import Order
-from lockgate.pipeline.ports import Approvals, Deliver, Journal, Sender
+from lockgate.pipeline.ports import Approvals, Client, Journal, Sender
 from lockgate.wire.methods import METHODS
 
 _FINDINGS_TOLD = 5
+SILENT = Silent()
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -62,8 +64,37 @@ class Gate(msgspec.Struct, frozen=True):
     """Data classes whose outcome must be durable before the answer is let out."""
 
 
-async def run(call: Call, gate: Gate, deliver: Deliver) -> Release | Refused:
+async def run(call: Call, gate: Gate, client: Client) -> Release | Refused:
     """Raises ``JournalDown`` where the intent cannot be recorded; then nothing was forwarded."""
+    async with _judged(call, gate) as (last, decision, facts):
+        if decision.effect is not Effect.PERMIT:
+            return _refused(last, decision)
+        return await _forward(Permit(last, decision), facts, gate, client)
+
+
+async def admit(call: Call, gate: Gate, outcome: str) -> Refused | None:
+    """Judge and record a call that goes out as part of another's answer: ``outcome`` is the reason
+    it ends with here. Raises ``JournalDown``."""
+    async with _judged(call, gate) as (last, decision, _):
+        if decision.effect is not Effect.PERMIT:
+            return _refused(last, decision)
+        if last is not call:  # it would go out as it came, not as it was judged
+            reason = "obligation.cannot"
+            gate.journal.note(record.failure(gate.stamp(), last, reason, "not handed over"))
+            return Refused(reason, call.id)
+        gate.journal.note(record.handed_over(gate.stamp(), last, outcome))
+        return None
+
+
+async def put_to_client(ask: Call, gate: Gate, client: Client) -> Release | Refused:
+    """A call in the other direction: its upstream asks, the client answers."""
+    return await run(ask, msgspec.structs.replace(gate, sender=ToClient(client)), SILENT)
+
+
+@asynccontextmanager
+async def _judged(call: Call, gate: Gate) -> AsyncIterator[tuple[Call, Decision, Facts]]:
+    """Steps 5 to 10: the call as it would be sent, the decision about it, what was learnt. The
+    intent is durable; what was reserved is given back at the end."""
     facts = Facts({})
     try:
         for _ in range(MOST_REWRITES + 1):
@@ -76,9 +107,7 @@ async def run(call: Call, gate: Gate, deliver: Deliver) -> Release | Refused:
         else:
             decision = stricter(judge(gate.order.on_call, call, facts), "pipeline.rewrites")
         await _record_intent(call, decision, facts, gate)
-        if decision.effect is not Effect.PERMIT:
-            return _refused(call, decision)
-        return await _forward(Permit(call, decision), facts, gate, deliver)
+        yield call, decision, facts
     finally:
         gate.gatherer.settle(facts)
 
@@ -102,13 +131,13 @@ def _rewritten(call: Call, decision: Decision) -> Call:
     return rewrite(call, decision.obligations)
 
 
-async def _forward(permit: Permit, facts: Facts, gate: Gate, deliver: Deliver) -> Release | Refused:
+async def _forward(permit: Permit, facts: Facts, gate: Gate, client: Client) -> Release | Refused:
     call = permit.call
     unanswered, detail = "pipeline.failed", ""
     try:
         if not await _consume(call, facts, gate):
             raise SendFailed("approval.used", "not forwarded")
-        reply = await gate.sender.send(permit, _inspecting(facts, gate, deliver))
+        reply = await gate.sender.send(permit, _hearing(call, facts, gate, client))
         answer = await _let_out(reply, facts, gate)
         unanswered = ""
     except SendFailed as failed:
@@ -134,13 +163,12 @@ async def _consume(call: Call, facts: Facts, gate: Gate) -> bool:
     return True  # without these facts no control has permitted on the strength of an approval
 
 
-def _inspecting(facts: Facts, gate: Gate, deliver: Deliver) -> Callable[[Notice], None]:
-    def inspect(notice: Notice) -> None:
-        decision = judge(gate.order.on_notice, notice, facts)
-        if decision.effect is Effect.PERMIT:
-            deliver(Release(notice, decision))
+def _hearing(call: Call, facts: Facts, gate: Gate, client: Client) -> Hearing:
+    async def put(ask: Call) -> Answered:
+        answer = await put_to_client(ask, gate, client)
+        return answer.reason if isinstance(answer, Refused) else answer
 
-    return inspect
+    return Hearing(call, client, lambda notice: judge(gate.order.on_notice, notice, facts), put)
 
 
 async def _let_out(reply: Reply, facts: Facts, gate: Gate) -> Release | Refused:

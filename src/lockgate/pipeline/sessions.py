@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from lockgate.model import Cursor, Principal, Session
+from lockgate.model import Cursor, Principal, Session, SessionState
 from lockgate.pipeline.ports import Sealer
 from lockgate.wire.refusal import WireRefusal
 
@@ -20,6 +20,18 @@ class EndedSessions(Protocol):
     async def end(self, session_id: str, expires: int) -> None: ...
 
     def ended(self, session_id: str) -> bool: ...
+
+
+class SessionStates(Protocol):
+    """What legacy sessions have set since they were opened. Both raise ``StoreDown``."""
+
+    async def save(self, session_id: str, state: SessionState, expires: int) -> None:
+        """In place of what was there. Durable on return. ``expires``: when the session does."""
+        ...
+
+    def load(self, session_id: str) -> SessionState:
+        """The empty state where nothing was set."""
+        ...
 
 
 class Sessions:
@@ -50,7 +62,82 @@ class Sessions:
 
     async def end(self, session: Session) -> None:
         """Raises ``StoreDown`` where the end could not be made durable."""
-        await self._ended.end(session.id, session.opened + self._life)
+        await self._ended.end(session.id, self.expires(session))
+
+    def expires(self, session: Session) -> int:
+        """When it ends by itself: milliseconds since the Unix epoch."""
+        return session.opened + self._life
+
+
+class RoundState(msgspec.Struct, frozen=True):
+    """What a modern client carries between the rounds of one call."""
+
+    principal: str
+    endpoint: str
+    about: str
+    """Digest of the call as the client makes it, without what changes from round to round."""
+    expires: int
+    upstream: bytes | None = None
+    """The upstream's own ``requestState``, raw."""
+    node: str = ""
+    parked: str = ""
+    """Where the call waits, and under which name, if it does."""
+
+
+class Rounds:
+    """``requestState``: sealed, for one principal and one call, until it expires."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    def seal(self, state: RoundState) -> str:
+        return self._sealer.seal("round", msgspec.msgpack.encode(state))
+
+    def open(
+        self, token: str, principal: Principal, endpoint: str, about: str, now: int
+    ) -> RoundState:
+        """Raises ``WireRefusal`` ``round.invalid`` for any but this principal's and this call's."""
+        value = self._sealer.open("round", token)
+        if value is None:
+            raise WireRefusal("round.invalid")
+        state = _read_round(value)
+        mine = (state.principal, state.endpoint, state.about) == (principal.holder, endpoint, about)
+        if not mine or now >= state.expires:
+            raise WireRefusal("round.invalid")
+        return state
+
+
+class TaskRef(msgspec.Struct, frozen=True):
+    """A task as its upstream knows it, and whose it is."""
+
+    principal: str
+    endpoint: str
+    upstream: str
+    place: str
+    """``Upstream.fingerprint``: a task is not looked for at another address."""
+    tool: str
+    id: str
+
+
+class Tasks:
+    """Outer task ids (SEP-2663): sealed, for one principal at one endpoint. They survive a restart,
+    as tasks may."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    def seal(self, ref: TaskRef) -> str:
+        return self._sealer.seal("task", msgspec.msgpack.encode(ref))
+
+    def open(self, token: str, principal: Principal, endpoint: str) -> TaskRef:
+        """Raises ``WireRefusal`` ``task.unknown`` for every task that is not this principal's."""
+        value = self._sealer.open("task", token)
+        if value is None:
+            raise WireRefusal("task.unknown")
+        ref = _read_task(value)
+        if (ref.principal, ref.endpoint) != (principal.holder, endpoint):
+            raise WireRefusal("task.unknown")
+        return ref
 
 
 class Cursors:
@@ -75,3 +162,7 @@ class Cursors:
         ):
             raise WireRefusal("cursor.invalid")
         return cursor
+
+
+_read_round = msgspec.msgpack.Decoder(RoundState).decode
+_read_task = msgspec.msgpack.Decoder(TaskRef).decode

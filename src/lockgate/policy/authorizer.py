@@ -1,5 +1,6 @@
 """Cedar, asked in the only two ways Lockgate asks it, so that lists and calls cannot disagree."""
 
+import hashlib
 import re
 from collections.abc import Collection
 from typing import Literal
@@ -13,9 +14,11 @@ from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.entities import Uid, action_uid, as_policy_sees, entities_of, principal_uid
 from lockgate.policy.mapping import Request
 from lockgate.policy.recent import Recent
-from lockgate.policy.rule import may_fail
+from lockgate.policy.rule import may_fail, policy_set
+from lockgate.policy.scope import fits, reads_time
 
 _KEPT = 1024
+_ANSWERS = 4096
 _FAILED_POLICY = re.compile(r"while evaluating policy `([^`]*)`")
 
 Outlook = Literal["permitted", "conditional", "denied"]
@@ -28,15 +31,37 @@ class Answer(msgspec.Struct, frozen=True):
     """Ids of the determining policies, or of those that failed; sorted."""
 
 
+class _Part(msgspec.Struct, frozen=True, eq=False):
+    """The policies that can have a say in some kind of call."""
+
+    policies: cedarpy.PolicySet
+    timed: bool
+    """Whether any of them may read the time. The others are told none, so that their answer to the
+    same question stays the same."""
+
+
+class _Prepared(msgspec.Struct, frozen=True, eq=False):
+    part: _Part
+    entities: cedarpy.Entities
+
+
+_Place = tuple[Principal, Upstream, Uid, Uid]
+"""Who (as policy sees them), which upstream, the action and the resource."""
+
+
 class Authorizer:
-    """Cedar's authorizer over one bundle. Pure: what it keeps, it could work out again.
+    """Cedar's authorizer over one bundle. Pure: what it keeps, it could work out again, and each
+    answer is kept under all that policies can read.
 
     Cedar skips a policy that fails to evaluate, also a forbid. Here any failure is an error.
     """
 
     def __init__(self, bundle: PolicyBundle) -> None:
         self.bundle = bundle
-        self._entities: Recent[tuple[Principal, Upstream, Uid], cedarpy.Entities] = Recent(_KEPT)
+        self._parts: Recent[tuple[str, ...], _Part] = Recent(_KEPT)
+        self._prepared: Recent[_Place, _Prepared] = Recent(_KEPT)
+        self._answers: Recent[tuple[_Place, bytes], Answer] = Recent(_ANSWERS)
+        # By digest: a value of a call does not outlive it.
 
     def is_authorized(
         self,
@@ -47,15 +72,19 @@ class Authorizer:
         now: int,
     ) -> Answer:
         """The full decision. ``now``: milliseconds since the Unix epoch."""
+        place = (as_policy_sees(principal), upstream, request.action, request.resource)
         try:
-            result = cedarpy.is_authorized(
-                request.cedar(approvals, now),
-                self.bundle.policies,
-                self._entities_of(principal, upstream, request.resource),
-                self.bundle.schema,
-            )
+            prepared = self._prepare(place)
+            context = request.context(approvals, now if prepared.part.timed else 0)
+            key = (place, hashlib.sha256(context.encode()).digest())
+            return self._answers.get(key, lambda: self._decide(prepared, request, context))
         except (ValueError, orjson.JSONEncodeError):
             return Answer("error")
+
+    def _decide(self, prepared: _Prepared, request: Request, context: str) -> Answer:
+        result = cedarpy.is_authorized(
+            request.cedar(context), prepared.part.policies, prepared.entities, self.bundle.schema
+        )
         said = result.diagnostics
         if said.errors or result.decision is cedarpy.Decision.NoDecision:
             return Answer("error", _failed(said.errors))
@@ -73,17 +102,18 @@ class Authorizer:
         action = action_uid(method)
         if action is None:
             return "denied"
-        schema = self.bundle.schema
+        place = (as_policy_sees(principal), upstream, action, resource)
         try:
+            prepared = self._prepare(place)
             result = cedarpy.is_authorized_partial(
                 {
                     "principal": principal_uid(principal).text(),
                     "action": action.text(),
                     "resource": resource.text(),
                 },
-                self.bundle.policies,
-                entities_of(principal, upstream, resource, schema),
-                schema,
+                prepared.part.policies,
+                prepared.entities,
+                self.bundle.schema,
             )
         except (ValueError, orjson.JSONEncodeError):
             return "denied"
@@ -91,11 +121,24 @@ class Authorizer:
             return "denied"
         return "permitted" if _is_certain(result) else "conditional"
 
-    def _entities_of(
-        self, principal: Principal, upstream: Upstream, resource: Uid
-    ) -> cedarpy.Entities:
-        key = (as_policy_sees(principal), upstream, resource)
-        return self._entities.get(key, lambda: entities_of(*key, self.bundle.schema))
+    def _prepare(self, place: _Place) -> _Prepared:
+        return self._prepared.get(place, lambda: self._make(*place))
+
+    def _make(
+        self, principal: Principal, upstream: Upstream, action: Uid, resource: Uid
+    ) -> _Prepared:
+        rules = self.bundle.rules
+        names = tuple(
+            name
+            for name, rule in rules.items()
+            if fits(rule.cedar, principal, upstream, action, resource)
+        )
+        entities = entities_of(principal, upstream, resource, self.bundle.schema)
+        return _Prepared(self._parts.get(names, lambda: self._part(names)), entities)
+
+    def _part(self, names: tuple[str, ...]) -> _Part:
+        bodies = {name: self.bundle.rules[name].cedar for name in names}
+        return _Part(policy_set(bodies), any(map(reads_time, bodies.values())))
 
 
 def _is_certain(result: cedarpy.PartialAuthzResult) -> bool:

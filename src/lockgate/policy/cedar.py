@@ -102,6 +102,8 @@ class CedarPolicy:
         """With the drops that the permits demand; denied where one could miss its argument."""
         rules = self._bundle.rules
         pointers = sorted({p for name in answer.because for p in rules[name].drop})
+        if not pointers:
+            return verdict
         missed = [p for p in pointers if drops.misses(call.decoded, p)]
         if missed:
             return self._deny("policy.argument-type", tuple(f"drop:{p}" for p in missed))

@@ -11,11 +11,19 @@ from lockgate.model import Call, Principal, Upstream
 
 Kind = Literal["Tool", "Prompt", "Resource", "Upstream"]
 
-READS = ("resources/read", "prompts/get", "completion/complete")
+READS = ("resources/read", "resources/subscribe", "prompts/get", "completion/complete")
 """Methods in the action group ``Action::"read"``."""
 LISTS = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
 """Methods in the action group ``Action::"list"``."""
-ACTIONS = ("tools/call", *READS, *LISTS)
+ASKS = ("elicitation/create", "sampling/createMessage", "roots/list")
+"""Methods in the action group ``Action::"ask"``: may this upstream ask this principal?"""
+TASKS = ("tasks/get", "tasks/update", "tasks/cancel")
+"""Methods in the action group ``Action::"task"``: may this principal follow a call of this tool
+that goes on after its answer? The arguments of that call are not known any more, so a permit that
+reads arguments permits none of them."""
+GROUPS = {"read": READS, "list": LISTS, "ask": ASKS, "task": TASKS}
+"""Action groups, and the methods in each."""
+ACTIONS = ("tools/call", *(method for methods in GROUPS.values() for method in methods))
 """Actions are named exactly as MCP names the methods."""
 
 _PRINCIPAL_TYPES = {"person": "Person", "service": "Service", "system": "System"}
@@ -23,7 +31,11 @@ _TARGETS: dict[str, Kind] = {
     "tools/call": "Tool",
     "prompts/get": "Prompt",
     "resources/read": "Resource",
+    "resources/subscribe": "Resource",
+    "resources/unsubscribe": "Resource",
 }
+_SAME = {"resources/unsubscribe": "resources/subscribe"}
+"""Methods that are another one's action: whoever may begin something may end it."""
 _REFERENCES: dict[str, Kind] = {"ref/prompt": "Prompt", "ref/resource": "Resource"}
 
 
@@ -56,7 +68,8 @@ def _printed(kind: str, name: str) -> str:
 
 
 def action_uid(method: str) -> Uid | None:
-    return Uid("Action", method) if method in ACTIONS else None
+    action = _SAME.get(method, method)
+    return Uid("Action", action) if action in ACTIONS else None
 
 
 def principal_uid(principal: Principal) -> Uid:
@@ -77,8 +90,10 @@ def item_uid(upstream: Upstream, kind: Kind, name: str) -> Uid | None:
 
 def resource_uid(call: Call) -> Uid | None:
     """What the call is about; None where that cannot be said."""
-    if call.method in LISTS:
+    if call.method in LISTS or call.method in ASKS:
         return item_uid(call.upstream, "Upstream", "")
+    if call.method in TASKS:
+        return item_uid(call.upstream, "Tool", call.tool.name) if call.tool else None
     kind = _TARGETS.get(call.method)
     if call.method == "completion/complete":
         kind = _referenced(call)

@@ -4,6 +4,8 @@ from typing import Any
 
 from lockgate.model import QUOTA, Call, Effect, FactKey, Facts, Unknown, Verdict
 
+_WITHIN = Verdict("policy.quota", Effect.PERMIT, "quota.within")
+
 
 class Quota:
     """Judges the reservation that gathering already took; a failed one reserved nothing."""
@@ -25,4 +27,4 @@ class Quota:
         if not taken.running_ok:
             limit = f"limit:{taken.limit_running} running"
             return Verdict(self.id, Effect.DENY, "quota.concurrency", because=(limit,))
-        return Verdict(self.id, Effect.PERMIT, "quota.within")
+        return _WITHIN

@@ -1,6 +1,6 @@
 """The Cedar schema: the whole vocabulary policies may use."""
 
-from lockgate.policy.entities import LISTS, READS
+from lockgate.policy.entities import ACTIONS, GROUPS, TASKS
 from lockgate.policy.mapping import ArgumentMapping, ArgumentType
 
 _CEDAR_TYPES: dict[ArgumentType, str] = {
@@ -21,11 +21,12 @@ entity Upstream = {
 entity Tool, Prompt, Resource in [Upstream] = {
   name: String, trust: String, region: String, data_classes: Set<String>
 };
-action "read", "list";
 """
 _RESOURCES = {
+    **dict.fromkeys(TASKS, "Tool"),
     "tools/call": "Tool",
     "resources/read": "Resource",
+    "resources/subscribe": "Resource",
     "prompts/get": "Prompt",
     "completion/complete": "Prompt, Resource",
 }
@@ -41,12 +42,13 @@ def schema_text(mapping: ArgumentMapping) -> str:
         f"type Context = {{\n  arguments: {{{arguments}\n  }},\n"
         "  approvals: Set<String>,\n  now: Long\n};\n"
     )
-    actions = [_action("tools/call", None), *(_action(name, "read") for name in READS)]
-    return _ENTITIES + context + "".join([*actions, *(_action(name, "list") for name in LISTS)])
+    groups = "action " + ", ".join(f'"{name}"' for name in GROUPS) + ";\n"
+    return _ENTITIES + groups + context + "".join(map(_action, ACTIONS))
 
 
-def _action(method: str, group: str | None) -> str:
-    within = f' in ["{group}"]' if group else ""
+def _action(method: str) -> str:
+    above = [name for name, methods in GROUPS.items() if method in methods]
+    within = f' in ["{above[0]}"]' if above else ""
     resources = _RESOURCES.get(method, "Upstream")
     return (
         f'action "{method}"{within} appliesTo {{\n'

@@ -1,1 +1,1 @@
-"""Adapters: SQLite and memory. The only room that speaks SQL."""
+"""Adapters: SQLite, PostgreSQL and memory. The only room that speaks SQL."""

@@ -21,7 +21,7 @@ Clock = Callable[[], int]
 _Standing = Mapping[str, tuple[Approval, ...]]
 
 
-class SqliteApprovals:
+class StoredApprovals:
     """Satisfies ``pipeline.ports.Approvals``.
 
     ``standing`` answers from memory, as every call asks it. An approval given by another process is

@@ -1,16 +1,10 @@
-"""Opens the embedded SQLite database: durable, private, and of a schema this code knows."""
+"""What both databases have in common: transactions, the schema this code knows, upserts."""
 
-import os
-import sqlite3
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
-from sqlalchemy import event as hooks
-from sqlalchemy.engine import URL
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection, Engine, Table, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
 
 from lockgate.model import StoreDown
 from lockgate.store.failing import store_errors
@@ -19,28 +13,28 @@ from lockgate.store.tables import SCHEMA
 Upgrade = Callable[[Engine], None]
 """``store.migrate.upgrade``: handed in so that only a start that needs it pays for Alembic."""
 
-_WRITES = "lockgate_writes"
+WRITES = "lockgate_writes"
+"""Execution option of a transaction that will write: each database begins it with its lock."""
+
+# SQLite's transactions see one moment anyway.
+_ONE_MOMENT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
-def open_database(path: Path, upgrade: Upgrade, *, busy_ms: int = 5_000) -> Engine:
-    """The database at ``path``, made or brought up to date by ``upgrade`` where needed.
+def brought_up(engine: Engine, upgrade: Upgrade, place: str) -> Engine:
+    """``engine``, with ``upgrade`` run where it is needed. Disposed of where this raises.
 
-    ``busy_ms``: how long a statement waits for another process to finish writing.
     Raises ``StoreDown`` when it cannot be opened, or was written by a newer Lockgate.
     """
-    with store_errors(f"cannot open the database {path}"):
-        _make_private(path)
-        engine = _engine(path, busy_ms)
-        try:
+    try:
+        with store_errors(f"cannot open the database {place}"):
             if schema_of(engine) != SCHEMA:
                 upgrade(engine)
             found = schema_of(engine)
-        except BaseException:
-            engine.dispose()
-            raise
-    if found != SCHEMA:
+        if found != SCHEMA:
+            raise StoreDown(f"{place} has schema {found or 'none'}; this Lockgate needs {SCHEMA}")
+    except BaseException:
         engine.dispose()
-        raise StoreDown(f"{path} has schema {found or 'none'}; this Lockgate needs {SCHEMA}")
+        raise
     return engine
 
 
@@ -55,66 +49,28 @@ def schema_of(engine: Engine) -> str:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One transaction that sees one state of the whole database."""
-    with engine.begin() as connection:
-        yield connection
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execution_options(**_ONE_MOMENT)
+        with connection.begin():
+            yield connection
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that holds the write lock from its start, so that what it read stays true.
 
-    Durable when the block is left; nothing of it happened when it raises.
+    Durable when the block is left; nothing of it happened when it raises. One writer at a time in
+    the whole database, whichever process it is in: on PostgreSQL by an advisory lock.
     """
     with engine.connect() as connection:
-        connection.execution_options(**{_WRITES: True})
+        connection.execution_options(**{WRITES: True})
         with connection.begin():
             yield connection
 
 
-def _engine(path: Path, busy_ms: int) -> Engine:
-    url = URL.create("sqlite+pysqlite", database=str(path))
-    # Values of a failed statement never reach an error message or a log.
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": busy_ms / 1000})
-
-    @hooks.listens_for(engine, "connect")
-    def configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-        _configure(connection)
-
-    @hooks.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _configure(connection: sqlite3.Connection) -> None:
-    # None: the driver begins no transaction of its own, ours are spelled out (also around DDL).
-    connection.isolation_level = None
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    if mode != "wal":
-        raise sqlite3.OperationalError(f"journal mode is {mode}; use a local disk, not a share")
-    for pragma in (
-        "synchronous = FULL",  # NORMAL loses the last commits when the power fails
-        "foreign_keys = ON",
-        "secure_delete = ON",  # what is erased is overwritten
-        "trusted_schema = OFF",
-        "cache_size = -8192",  # KiB
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _make_private(path: Path) -> None:
-    """SQLite gives its side files (WAL, shared memory) the mode of the database."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.name == "nt":
-        return
-    folder = path.parent.stat()
-    if folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
-        raise PermissionError(f"others may write to {path.parent}; run chmod 700 on it")
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        if os.fstat(handle).st_mode & 0o077:
-            os.fchmod(handle, 0o600)
-    finally:
-        os.close(handle)
+def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can say ``on_conflict_do_update`` and ``on_conflict_do_nothing``."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)

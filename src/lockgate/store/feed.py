@@ -3,9 +3,9 @@
 import threading
 from typing import Generic, Protocol, TypeVar
 
-from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, func, select
 
+from lockgate.store.database import insert_into
 from lockgate.store.tables import feed
 
 T = TypeVar("T")
@@ -13,6 +13,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 STALE_MS = 2_000
 """How old a copy may be before what depends on it closes."""
+
+
+CHANNEL = "lockgate_feed"
+"""Where PostgreSQL tells of a change (NOTIFY). A channel belongs to one database."""
 
 
 class Versioned(Protocol[T_co]):
@@ -72,8 +76,13 @@ def version_of(connection: Connection, topic: str) -> int:
     return connection.scalar(select(feed.c.version).where(feed.c.topic == topic)) or 0
 
 
-def bump(connection: Connection, topic: str) -> None:
-    """Say in this transaction that the topic's rows changed."""
-    first = insert(feed).values(topic=topic, version=1)
+def bump(connection: Connection, topic: str) -> int:
+    """Say in this transaction that the topic's rows changed; whoever listens is told at its end.
+    The new version."""
+    first = insert_into(connection, feed).values(topic=topic, version=1)
     raised = {"version": feed.c.version + 1}
-    connection.execute(first.on_conflict_do_update(index_elements=["topic"], set_=raised))
+    put = first.on_conflict_do_update(index_elements=["topic"], set_=raised)
+    version: int = connection.scalars(put.returning(feed.c.version)).one()
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_notify(CHANNEL, topic)))
+    return version

@@ -7,7 +7,7 @@ from lockgate.store.feed import STALE_MS, Snapshot, Versioned
 
 
 class KeyRing:
-    """Satisfies ``identity.api_key.KeyBook`` over ``SqliteKeys`` or ``MemoryKeys``."""
+    """Satisfies ``identity.api_key.KeyBook`` over ``StoredKeys`` or ``MemoryKeys``."""
 
     def __init__(self, keys: Versioned[Mapping[str, KeyRecord]], stale_ms: int = STALE_MS) -> None:
         self._snapshot: Snapshot[Mapping[str, KeyRecord]] = Snapshot(keys, {}, stale_ms)

@@ -9,7 +9,7 @@ from lockgate.model import KeyRecord, StoreDown
 
 
 class MemoryKeys:
-    """The same contract as ``SqliteKeys``."""
+    """The same contract as ``StoredKeys``."""
 
     def __init__(self) -> None:
         self._records: dict[str, KeyRecord] = {}

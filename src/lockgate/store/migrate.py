@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from lockgate.model import StoreDown
 from lockgate.store.database import schema_of, writing
@@ -25,8 +25,15 @@ def upgrade(engine: Engine) -> None:
         if found and not _known(config, found):
             raise StoreDown(f"the database has schema {found}, made by a newer Lockgate; upgrade")
         with writing(engine) as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            run(connection, "head")
+
+
+def run(connection: Connection, revision: str) -> None:
+    """Up to ``revision``, in the caller's transaction."""
+    config = Config()
+    config.set_main_option("script_location", _location())
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def newest() -> str:

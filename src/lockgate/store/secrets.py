@@ -2,11 +2,20 @@
 
 import os
 import secrets
+import stat
 from pathlib import Path
 
 from lockgate.model import StoreDown
 
 _BYTES = 32
+
+
+def private_folder(folder: Path) -> None:
+    """Make it where it is missing. Raises ``OSError``, also where others may write to it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mode = folder.stat().st_mode
+    if os.name != "nt" and mode & 0o022 and not mode & stat.S_ISVTX:
+        raise PermissionError(f"others may write to {folder}; run chmod 700 on it")
 
 
 class LocalSecrets:
@@ -29,19 +38,30 @@ class LocalSecrets:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not os.path.lexists(path):
-                _make(path)
+                _make(path, secrets.token_hex(_BYTES))
             return _read(path)
         except OSError as error:
             raise StoreDown(f"cannot read the secret {path}: {error.strerror}") from error
 
 
-def _make(path: Path) -> None:
+def host_id(folder: Path) -> str:
+    """A random name for this machine, kept in ``folder``: no secret. Raises ``StoreDown``."""
+    path = folder / "host.id"
+    try:
+        if not os.path.lexists(path):
+            _make(path, secrets.token_hex(8))
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreDown(f"cannot read {path}: {error}") from error
+
+
+def _make(path: Path, text: str) -> None:
     """The file appears whole or not at all; where two processes make it, the first one's stays."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_hex(_BYTES).encode() + b"\n")
+            file.write(text.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
         _publish(draft, path)

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from lockgate.model import StoreDown
-from lockgate.store.database import reading, writing
+from lockgate.store.database import insert_into, reading, writing
 from lockgate.store.failing import store_errors
 from lockgate.store.feed import STALE_MS, Snapshot, bump, version_of
 from lockgate.store.tables import ended_session
@@ -23,7 +22,7 @@ Clock = Callable[[], int]
 """Milliseconds since the Unix epoch."""
 
 
-class SqliteSessions:
+class StoredSessions:
     """``ended`` answers from memory. Another process's endings are seen at the next ``refresh``.
 
     Whoever ends sessions one after the other keeps only this store's own thread busy, and nothing
@@ -66,7 +65,6 @@ class SqliteSessions:
 
     def _end(self, session_id: str, expires: int) -> None:
         now = self._clock()
-        row = insert(ended_session).values(id=session_id, expires=expires)
         with self._lock:
             held = self._snapshot.rows
             if session_id in held:
@@ -75,9 +73,9 @@ class SqliteSessions:
             with store_errors("cannot end the session"), writing(self._engine) as connection:
                 if sweeping:
                     connection.execute(delete(ended_session).where(ended_session.c.expires <= now))
+                row = insert_into(connection, ended_session).values(id=session_id, expires=expires)
                 connection.execute(row.on_conflict_do_nothing())
-                bump(connection, TOPIC)
-                version = version_of(connection, TOPIC)
+                version = bump(connection, TOPIC)
             held[session_id] = expires
             self._snapshot.follow(version, now)
             if sweeping:

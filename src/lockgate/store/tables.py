@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -100,6 +100,27 @@ ended_session = Table(
     Column("expires", BigInteger, nullable=False),
 )
 """Sealed sessions need no row; an ended one does, until it would have expired anyway."""
+
+session_state = Table(
+    "session_state",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Index("ix_session_state_version", "version"),
+)
+"""What clients set in their sessions, as JSON. ``version`` is the topic's in the feed at its last
+change, so that a worker reads only what is new to it."""
+
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("taken", BigInteger, nullable=False),
+)
+"""The configuration that a worker of this host took last."""
 
 feed = Table(
     "feed",

@@ -7,17 +7,20 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 import orjson
 
-from lockgate.model import Tool, Upstream
+from lockgate.model import Terms, Tool, Upstream
 from lockgate.upstream.health import Clock
 from lockgate.upstream.listing import elements
-from lockgate.upstream.target import Registered
+from lockgate.upstream.target import Registered, terms_of
 from lockgate.wire import edit
 from lockgate.wire.era_2026_07_headers import invalid_annotations
 
 NAME_CHARACTERS = 256
 TTL_SECONDS = 300.0
+SHARED = Terms("")
 REMEMBERED = 1000
 """Tool lists kept, over all principals."""
+CHANGES_REMEMBERED = 10_000
+"""Tools of which is known how they changed last."""
 
 
 class Registry:
@@ -68,8 +71,15 @@ def unusable(raw_result: bytes) -> frozenset[int]:
     )
 
 
+class Changed(msgspec.Struct, frozen=True):
+    tool: Tool
+    before: str
+    """Hash of its definition as it was."""
+
+
 class ToolCache:
-    """Tools as last listed, kept under (upstream, principal): a list may differ with who asks.
+    """Tools as last listed, kept under (upstream, terms): a list may differ with who asks, and with
+    what their client declared.
 
     One list serves everybody only where the upstream is registered as ``shared``. Lists go stale
     after ``ttl`` seconds; then there is nothing here until a newer one passes.
@@ -78,36 +88,66 @@ class ToolCache:
     def __init__(self, clock: Clock = time.monotonic, ttl: float = TTL_SECONDS) -> None:
         self._clock = clock
         self._ttl = ttl
-        self._lists: dict[tuple[str, str], _Listed] = {}
+        self._lists: dict[tuple[str, Terms], _Listed] = {}
+        self._hashes: dict[tuple[str, Terms], dict[str, str]] = {}
+        """Of the tools in each list, also when it is stale."""
+        self._changed: dict[tuple[str, str], str] = {}
 
-    def put(self, upstream: Upstream, holder: str, tools: Iterable[Tool]) -> None:
-        """Replace what was known. ``holder`` is the id of the principal whose link listed them."""
-        shared = upstream.sharing == "shared"
-        if not shared:
-            self._lists.pop((upstream.name, ""), None)
-        key = (upstream.name, "" if shared else holder)
+    def put(self, upstream: Upstream, terms: Terms, tools: Iterable[Tool]) -> list[Changed]:
+        """Replace what was known. ``terms``: of the call that listed them. Returns the tools whose
+        definition was another when they were last listed on these terms; each change once, however
+        many people list it."""
+        key = (upstream.name, terms_of(upstream, terms))
+        if key[1] != SHARED:
+            self._lists.pop((upstream.name, SHARED), None)
         self._lists.pop(key, None)
         by_name = {tool.name: tool for tool in tools}
         self._lists[key] = _Listed(self._clock() + self._ttl, by_name)
         while len(self._lists) > REMEMBERED:
             del self._lists[next(iter(self._lists))]
+        known = self._hashes.pop(key, {})
+        self._hashes[key] = {tool.name: tool.hash for tool in by_name.values()}
+        while len(self._hashes) > REMEMBERED:
+            del self._hashes[next(iter(self._hashes))]
+        return [
+            Changed(tool, known[name])
+            for name, tool in by_name.items()
+            if known.get(name, tool.hash) != tool.hash and self._is_new(tool)
+        ]
 
-    def tools(self, upstream: str, holder: str) -> tuple[Tool, ...] | None:
+    def tools(self, upstream: str, terms: Terms) -> tuple[Tool, ...] | None:
         """All of them; None where no list is known, or none that is recent."""
-        found = self._find(upstream, holder)
+        found = self._find(upstream, terms)
         return tuple(found.values()) if found is not None else None
 
-    def get(self, upstream: str, holder: str, name: str) -> Tool | None:
-        found = self._find(upstream, holder)
+    def get(self, upstream: str, terms: Terms, name: str) -> Tool | None:
+        found = self._find(upstream, terms)
         return found.get(name) if found is not None else None
+
+    def outdate(self, upstream: str, terms: Terms) -> None:
+        """Over the link held on these terms the upstream said that its tools changed."""
+        self._lists.pop((upstream, terms), None)
 
     def forget(self, upstream: str) -> None:
         """Its registration changed."""
         for key in [key for key in self._lists if key[0] == upstream]:
             del self._lists[key]
+        for key in [key for key in self._hashes if key[0] == upstream]:
+            del self._hashes[key]
 
-    def _find(self, upstream: str, holder: str) -> Mapping[str, Tool] | None:
-        for key in ((upstream, ""), (upstream, holder)):
+    def _is_new(self, tool: Tool) -> bool:
+        """Nobody was told yet that it changed to this."""
+        key = (tool.upstream, tool.name)
+        if self._changed.pop(key, "") == tool.hash:
+            self._changed[key] = tool.hash
+            return False
+        self._changed[key] = tool.hash
+        if len(self._changed) > CHANGES_REMEMBERED:
+            del self._changed[next(iter(self._changed))]
+        return True
+
+    def _find(self, upstream: str, terms: Terms) -> Mapping[str, Tool] | None:
+        for key in ((upstream, SHARED), (upstream, terms)):
             listed = self._lists.get(key)
             if listed is None:
                 continue

@@ -1,39 +1,39 @@
 """Many JSON-RPC requests over one child's standard streams (MCP, "Transports", stdio).
 
-Ids and progress tokens are ours: whatever several clients chose, no two in flight are the same.
+Ids are ours: whatever several clients chose, no two in flight are the same.
 """
 
 import asyncio
+from collections.abc import Callable
 from itertools import count
 
 import msgspec
 
 from lockgate.model import SendFailed
 from lockgate.upstream.child import Child
+from lockgate.upstream.deadline import Deadline
 from lockgate.upstream.lines import Endless, Line, Lines
-from lockgate.upstream.link import Progress
 from lockgate.upstream.opening import refuse
-from lockgate.wire import edit, jsonrpc
+from lockgate.wire import jsonrpc
 from lockgate.wire.jsonrpc import Message
 from lockgate.wire.refusal import WireRefusal
 from lockgate.wire.strict_json import Limits
 
 CHUNK = 2**16
 NOISE = 10_000
-"""Messages nobody waits for, in a row, before the upstream counts as broken."""
+"""Messages nobody waits for, in a row within ``NOISE_SECONDS``, before the upstream counts as
+broken."""
+NOISE_SECONDS = 10.0
 ENDLESS_FACTOR = 4
 """How far over the limit a line may go on until the upstream counts as broken."""
+BANNER_LINES, BANNER_BYTES = 64, 2**16
+"""That are no JSON, before the first message."""
 UNREAD_BYTES = 2**20
 """Answers to the upstream's own requests that it may leave unread."""
 
 
 _MEANING = {126: ": it could not be started", 127: ": the program was not found"}
 """By convention of shells, and of the keeper."""
-
-
-class Waiting(msgspec.Struct):
-    answer: "asyncio.Future[Message]"
-    progress: Progress | None
 
 
 class Channel:
@@ -43,55 +43,62 @@ class Channel:
         self._child = child
         self._limits = limits
         self._ids = count(1)
-        self._waiting: dict[int, Waiting] = {}
-        self._tokens: dict[str, Waiting] = {}
+        self._waiting: dict[int, asyncio.Future[Message]] = {}
         self._turn = asyncio.Lock()
+        self._banner_left = BANNER_BYTES
+        self._banner_lines = 0
         self._noise = 0
+        self._noise_since = asyncio.get_running_loop().time()
         self.failure: SendFailed | None = None
         """Why nothing can be sent any more."""
+        self.hear: Callable[[Message], None] = self._refuse
+        """Told each request and notification of the upstream."""
         self._reading = asyncio.create_task(self._read())
         self._running = asyncio.create_task(self._run())
 
-    def new_token(self) -> str:
-        """A progress token for the next request; unique on this channel."""
-        return f"p{next(self._ids)}"
+    def new_id(self) -> int:
+        return next(self._ids)
 
-    async def call(
-        self,
-        method: str,
-        params: bytes,
-        *,
-        seconds: float,
-        token: str = "",
-        progress: Progress | None = None,
-    ) -> Message:
+    async def call(self, method: str, params: bytes, *, seconds: float) -> Message:
+        """As ``ask``, with an id and a deadline of its own."""
+        return await self.ask(self.new_id(), method, params, Deadline(seconds))
+
+    async def ask(self, number: int, method: str, params: bytes, deadline: Deadline) -> Message:
         """The response. A late one, after the deadline or a cancellation, is dropped.
 
         Raises ``SendFailed``.
         """
         if self.failure:
             raise SendFailed(*self.failure.args)
-        number = next(self._ids)
-        waiting = Waiting(asyncio.get_running_loop().create_future(), progress)
-        self._waiting[number] = self._tokens[token] = waiting
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
         try:
-            async with asyncio.timeout(seconds):
+            async with deadline:
                 await self._write(jsonrpc.encode_request(number, method, params))
-                return await waiting.answer
+                return await answer
         except TimeoutError:
             self._give_up(number, method, "deadline")
-            raise SendFailed("upstream.timeout", f"{method}: {seconds:g} s") from None
+            raise SendFailed("upstream.timeout", f"{method}: {deadline.seconds:g} s") from None
         except asyncio.CancelledError:
             self._give_up(number, method, "cancelled by the client")
             raise
         finally:
             del self._waiting[number]
-            self._tokens.pop(token, None)
-            if waiting.answer.done() and not waiting.answer.cancelled():
-                waiting.answer.exception()  # Seen, also where the deadline came first.
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # Seen, also where the deadline came first.
 
     def notify(self, method: str, params: bytes) -> None:
-        self._post(jsonrpc.encode_notification(method, params))
+        self.post(jsonrpc.encode_notification(method, params))
+
+    def post(self, line: bytes) -> None:
+        """Without waiting: from where nothing can wait."""
+        stdin = self._child.stdin
+        if self.failure or stdin.is_closing():
+            return
+        if stdin.transport.get_write_buffer_size() > self._limits.bytes + UNREAD_BYTES:
+            self._fail("upstream.garbage", "sends, but does not read")
+            return
+        stdin.write(line + b"\n")
 
     async def close(self) -> None:
         """End the child. Everything in flight fails with ``upstream.crashed``."""
@@ -108,16 +115,6 @@ class Channel:
             except (ConnectionError, RuntimeError):
                 # It closed its end. The reader is about to see it go, and says so to everyone.
                 return
-
-    def _post(self, line: bytes) -> None:
-        """Without waiting: from where nothing can wait."""
-        stdin = self._child.stdin
-        if self.failure or stdin.is_closing():
-            return
-        if stdin.transport.get_write_buffer_size() > self._limits.bytes + UNREAD_BYTES:
-            self._fail("upstream.garbage", "sends, but does not read")
-            return
-        stdin.write(line + b"\n")
 
     def _give_up(self, number: int, method: str, why: str) -> None:
         # MCP 2025-11-25, "Cancellation": initialize is never cancelled.
@@ -153,19 +150,28 @@ class Channel:
         try:
             message = jsonrpc.parse(line.text, self._limits)
         except WireRefusal as refusal:
+            if refusal.reason == "wire.not-json" and self._is_banner(line.text):
+                return
             number = refusal.id if isinstance(refusal.id, int) else line.number
             self._unreadable(number, "upstream.garbage", f"{refusal.reason}: {refusal.detail}")
         else:
+            self._banner_left = 0
             self._receive(message)
+
+    def _is_banner(self, text: bytes) -> bool:
+        """Some programs greet on stdout before they speak MCP. That is borne, up to a limit."""
+        self._banner_lines += 1
+        self._banner_left -= len(text)
+        return self._banner_left > 0 and self._banner_lines <= BANNER_LINES
 
     def _unreadable(self, number: int | None, reason: str, detail: str) -> None:
         """Fails the call that a line was for. Where it cannot be told which, the channel."""
         if number is None:
             self._fail(reason, detail)
             return
-        waiting = self._waiting.get(number)
-        if waiting and not waiting.answer.done():
-            waiting.answer.set_exception(SendFailed(reason, detail))
+        answer = self._waiting.get(number)
+        if answer and not answer.done():
+            answer.set_exception(SendFailed(reason, detail))
         self._count_noise()
 
     async def _end(self) -> int:
@@ -184,33 +190,29 @@ class Channel:
             self._answer(message)
             return
         self._count_noise()
-        if self.failure:
-            return
+        if not self.failure:
+            self.hear(message)
+
+    def _refuse(self, message: Message) -> None:
         if message.id is not None:
-            self._post(refuse(message.id, message.method))
-        elif message.method == "notifications/progress":
-            self._report(message)
+            self.post(refuse(message.id, message.method))
 
     def _count_noise(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._noise_since > NOISE_SECONDS:
+            self._noise, self._noise_since = 0, now
         self._noise += 1
         if self._noise > NOISE:
             self._fail("upstream.garbage", f"{NOISE} messages nobody asked for")
 
     def _answer(self, message: Message) -> None:
-        waiting = self._waiting.get(message.id) if isinstance(message.id, int) else None
+        answer = self._waiting.get(message.id) if isinstance(message.id, int) else None
         if message.id is None and len(self._waiting) == 1:
             # What old servers answer to a method they do not know, and it can be about one only.
-            (waiting,) = self._waiting.values()
-        if waiting and not waiting.answer.done():
+            (answer,) = self._waiting.values()
+        if answer and not answer.done():
             self._noise = 0
-            waiting.answer.set_result(message)
-
-    def _report(self, message: Message) -> None:
-        raw = edit.get(message.params, "/progressToken")
-        token = msgspec.json.decode(raw) if raw else None
-        waiting = self._tokens.get(token) if token and isinstance(token, str) else None
-        if waiting and waiting.progress and not waiting.answer.done():
-            waiting.progress(message.method, edit.drop(message.params, "/progressToken"))
+            answer.set_result(message)
 
     def _fail(self, reason: str, detail: str) -> None:
         """The first failure is the one that is kept. A call alone is told it; of several, all but
@@ -219,7 +221,7 @@ class Channel:
             self.failure = SendFailed(reason, detail)
             self._child.stdin.close()
             self._reading.cancel()
-        left = [one.answer for one in self._waiting.values() if not one.answer.done()]
+        left = [one for one in self._waiting.values() if not one.done()]
         for answer in left:
             shared = SendFailed("upstream.crashed", "the connection broke")
             answer.set_exception(SendFailed(*self.failure.args) if len(left) == 1 else shared)

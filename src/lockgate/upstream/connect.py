@@ -1,15 +1,41 @@
 """Opens links of either kind, and keeps what an upstream's links have in common."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
-from pyreqwest.client import Client
+import orjson
 
+from lockgate.model import SendFailed, Terms
 from lockgate.upstream.child import Tail
-from lockgate.upstream.link import Link
-from lockgate.upstream.opening import EraMemory
-from lockgate.upstream.send_http import build_client, open_http
+from lockgate.upstream.declared import declared
+from lockgate.upstream.http1 import HttpClient
+from lockgate.upstream.link import Event, Link
+from lockgate.upstream.listen import SUBSCRIBE
+from lockgate.upstream.opening import EraMemory, speaking
+from lockgate.upstream.send_http import open_http
 from lockgate.upstream.send_stdio import open_stdio
-from lockgate.upstream.target import Bounds, HttpTarget, Registered, StdioTarget
+from lockgate.upstream.target import Bounds, HttpTarget, Registered, StdioTarget, Target
+from lockgate.upstream.traffic import Held
+
+CONNECT_SECONDS = 10.0
+REMEMBERED = 1_000
+"""Links that are over, for what was subscribed to over them."""
+
+
+def build_client(target: HttpTarget, bounds: Bounds) -> HttpClient:
+    """The one pool of connections to an upstream."""
+    return HttpClient(target.url, min(CONNECT_SECONDS, bounds.connect_seconds))
+
+
+async def _resubscribe(link: Link, uris: frozenset[str], held: Held, bounds: Bounds) -> None:
+    """What changed in between nobody told, and what fails nobody waits for."""
+    with suppress(SendFailed, TimeoutError):
+        async with asyncio.timeout(bounds.connect_seconds):
+            for uri in sorted(uris):
+                params = orjson.dumps({"uri": uri})
+                await link.request(SUBSCRIBE, params, envelope=speaking(held.terms))
+    held.missed(declared(link.peer.capabilities).kinds, uris)
 
 
 class Connector:
@@ -17,22 +43,44 @@ class Connector:
 
     def __init__(
         self,
-        build: Callable[[Bounds], Client] = build_client,
+        build: Callable[[HttpTarget, Bounds], HttpClient] = build_client,
         memory: EraMemory | None = None,
+        events: Callable[[Event], None] = lambda _: None,
     ) -> None:
+        """``events`` is told what upstreams say outside of any request. It never blocks."""
         self._build = build
         self._memory = memory or EraMemory()
-        self._clients: dict[str, tuple[HttpTarget, Client]] = {}
+        self._events = events
+        self._links: dict[tuple[str, Terms], tuple[Target, Link]] = {}
+        """The last one held on each terms."""
+        self._clients: dict[str, tuple[HttpTarget, HttpClient]] = {}
         self._tails: dict[str, Tail] = {}
 
-    async def __call__(self, registered: Registered) -> Link:
-        """Raises ``SendFailed``."""
+    async def __call__(self, registered: Registered, terms: Terms) -> Link:
+        """A link held on ``terms``. What was subscribed to over the one before, if that broke, is
+        subscribed to again, and what it may have missed is told. Raises ``SendFailed``."""
+        held, key = Held(registered.name, terms, self._events), (registered.name, terms)
+        link = await self._open(registered, held)
+        target, before = self._links.pop(key, (None, None))
+        if before and target == registered.target:
+            await _resubscribe(link, before.subscribed, held, registered.bounds)
+        self._links[key] = (registered.target, link)
+        self._forget()
+        return link
+
+    def _forget(self) -> None:
+        if len(self._links) > REMEMBERED:
+            over = [key for key, (_, one) in self._links.items() if one.broken]
+            for key in over:
+                del self._links[key]
+
+    async def _open(self, registered: Registered, held: Held) -> Link:
         target = registered.target
         if isinstance(target, StdioTarget):
             tail = self._tails.setdefault(registered.name, Tail())
-            return await open_stdio(registered, target, self._memory, tail)
+            return await open_stdio(registered, held, target, self._memory, tail)
         client = self._client(registered, target)
-        return await open_http(registered, target, client, self._memory)
+        return await open_http(registered, held, target, client, self._memory)
 
     def stderr_tail(self, name: str) -> tuple[str, ...]:
         """The last lines that this upstream's programs wrote to stderr. For operators only."""
@@ -45,10 +93,10 @@ class Connector:
             await client.close()
         self._clients.clear()
 
-    def _client(self, registered: Registered, target: HttpTarget) -> Client:
+    def _client(self, registered: Registered, target: HttpTarget) -> HttpClient:
         known, client = self._clients.get(registered.name, (None, None))
         if client is None or known != target:
             # The old one goes with the last link that still uses it.
-            client = self._build(registered.bounds)
+            client = self._build(target, registered.bounds)
             self._clients[registered.name] = (target, client)
         return client

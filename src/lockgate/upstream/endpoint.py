@@ -1,19 +1,31 @@
 """Single messages to one streamable HTTP endpoint. Knows nothing of eras and sessions."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 
-from pyreqwest.client import Client
-
 from lockgate.model import SendFailed
-from lockgate.upstream.exchange import ACCEPT, Answer, Heard, delete, post
+from lockgate.upstream.exchange import (
+    ACCEPT,
+    STREAM,
+    Answer,
+    Heard,
+    Place,
+    delete,
+    follow,
+    post,
+    resume,
+)
+from lockgate.upstream.http1 import HttpClient
 from lockgate.upstream.target import Bounds, HttpTarget
 from lockgate.wire import jsonrpc
 from lockgate.wire.strict_json import Limits
 
 SLACK = 2**16
 """Bytes a message may have around the reply itself."""
+RETRY_MS = 1_000
+"""Before a stream is resumed, where the server does not say how long."""
+LEAST_RETRY_MS = 100
 FAREWELL_SECONDS = 2.0
 """For what is sent without anybody waiting: cancellations, refusals, the end of a session."""
 FAREWELLS = 100
@@ -23,7 +35,7 @@ FAREWELLS = 100
 class Endpoint:
     """Every message carries the configured headers; nothing of any client is ever added."""
 
-    def __init__(self, client: Client, target: HttpTarget, bounds: Bounds) -> None:
+    def __init__(self, client: HttpClient, target: HttpTarget, bounds: Bounds) -> None:
         self._client = client
         self._target = target
         self._limits = Limits(bytes=bounds.reply_bytes + SLACK)
@@ -39,20 +51,32 @@ class Endpoint:
         method: str,
         params: bytes,
         headers: Mapping[str, str],
-        *,
-        seconds: float,
         heard: Heard = lambda _: None,
+        *,
+        endless: bool = False,
     ) -> Answer:
-        """``seconds`` is the caller's own deadline: here it only closes what that leaves behind.
+        """The answer, however often its stream has to be resumed; the caller has the deadline.
+        ``endless``: see ``post``.
 
         Raises ``SendFailed``.
         """
         body = jsonrpc.encode_request(number, method, params)
-        return await self._post(body, headers, number, seconds, heard)
+        answer = await self._post(body, headers, number, heard, endless=endless)
+        while answer.left:
+            answer = await self._resume(answer.left, headers, number, heard)
+        return answer
+
+    async def follow(
+        self, headers: Mapping[str, str], place: Place, heard: Heard, began: Callable[[], None]
+    ) -> int:
+        """See ``exchange.follow``. Raises ``SendFailed``."""
+        sent = {**self._target.headers, "Accept": STREAM, **headers}
+        limits = self._limits
+        return await follow(self._client, sent, place, limits=limits, heard=heard, began=began)
 
     async def tell(self, message: bytes, headers: Mapping[str, str]) -> None:
         """Send what gets no response. Raises ``SendFailed`` if it could not be delivered."""
-        await self._post(message, headers, 0, FAREWELL_SECONDS, lambda _: None)
+        await self._post(message, headers, 0, lambda _: None)
 
     def tell_later(self, message: bytes, headers: Mapping[str, str]) -> None:
         """The same, with nobody waiting. If it fails, that changes nothing any more."""
@@ -69,7 +93,7 @@ class Endpoint:
             return
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
-                await delete(self._client, self._target.url, {**self._target.headers, **session})
+                await delete(self._client, {**self._target.headers, **session})
         except (SendFailed, TimeoutError):
             return
 
@@ -81,21 +105,38 @@ class Endpoint:
             return
 
     async def _post(
-        self, body: bytes, headers: Mapping[str, str], number: int, seconds: float, heard: Heard
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        number: int,
+        heard: Heard,
+        *,
+        endless: bool = False,
     ) -> Answer:
-        sent = {
-            **self._target.headers,
-            "Accept": ACCEPT,
-            "Content-Type": "application/json",
-            **headers,
-        }
+        kind = {"Accept": ACCEPT, "Content-Type": "application/json"}
+        sent = {**self._target.headers, **kind, **headers}
         return await post(
             self._client,
-            self._target.url,
             sent,
             body,
             number=number,
-            seconds=seconds,
             limits=self._limits,
             heard=heard,
+            endless=endless,
         )
+
+    async def _resume(
+        self, place: Place, headers: Mapping[str, str], number: int, heard: Heard
+    ) -> Answer:
+        """After the pause the server asked for; again and again while it cannot be reached."""
+        sent = {**self._target.headers, "Accept": STREAM, **headers}
+        while True:
+            wait = RETRY_MS if place.retry_ms is None else max(place.retry_ms, LEAST_RETRY_MS)
+            await asyncio.sleep(wait / 1000)
+            try:
+                return await resume(
+                    self._client, sent, place, number=number, limits=self._limits, heard=heard
+                )
+            except SendFailed as failure:
+                if failure.reason != "upstream.unreachable":
+                    raise

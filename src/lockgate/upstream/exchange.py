@@ -6,40 +6,39 @@ that nobody waits for any more, is dropped.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import timedelta
-from typing import ClassVar
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import msgspec
-from pyreqwest.client import Client
-from pyreqwest.exceptions import (
-    ConnectError,
-    ConnectTimeoutError,
-    PoolTimeoutError,
-    PyreqwestError,
-    RequestTimeoutError,
-)
-from pyreqwest.request import RequestBuilder
-from pyreqwest.response import Response
 
 from lockgate.model import SendFailed
+from lockgate.upstream.http1 import HttpClient, Response
 from lockgate.wire import jsonrpc
 from lockgate.wire.jsonrpc import Message
 from lockgate.wire.refusal import WireRefusal
-from lockgate.wire.streams import SseDecoder
+from lockgate.wire.streams import SseDecoder, SseEvent
 from lockgate.wire.strict_json import Limits
 
 ACCEPT = "application/json, text/event-stream"
+STREAM = "text/event-stream"
 STREAM_FACTOR = 4
 """All events of one answer together may hold this many times what one message may."""
 CLOSING_SECONDS = 0.02
 """A stream that ends right after its response leaves a connection that can be used again."""
-MARGIN_SECONDS = 0.1
-"""So that the caller's deadline comes first, and says what happened."""
 
-Heard = Callable[[Message], None]
+T = TypeVar("T")
+Heard = Callable[[Message], object]
 """Told each message on the stream that is not the response."""
+
+
+class Place(msgspec.Struct):
+    """Where on a stream we are."""
+
+    last_id: str | None = None
+    """Of the last event; without one the stream cannot be resumed."""
+    retry_ms: int | None = None
+    """How long the server wants us to wait before we come back."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -48,153 +47,154 @@ class Answer(msgspec.Struct, frozen=True):
     """The response; None where the body held none."""
     session: str | None = None
     """``Mcp-Session-Id`` as sent with the response."""
+    left: Place | None = None
+    """The stream ended before the response, and can be resumed here."""
 
 
 class Capped:
     """A response body that refuses to grow over ``most`` bytes."""
 
-    def __init__(self, response: Response, most: int) -> None:
-        self._reader = response.body_reader
+    def __init__(self, response: Response, most: int | None) -> None:
+        self._response = response
         self._most = most
         self._total = 0
 
     async def next(self) -> bytes:
         """Some bytes; none at the end. Raises ``WireRefusal("wire.too-large")``."""
-        chunk = await self._reader.read_chunk()
-        while chunk is not None and not len(chunk):
-            chunk = await self._reader.read_chunk()
-        if chunk is None:
-            return b""
+        chunk = await self._response.read()
         self._total += len(chunk)
-        if self._total > self._most:
+        if self._most is not None and self._total > self._most:
             raise WireRefusal("wire.too-large", f"more than {self._most} bytes")
-        return bytes(chunk)
+        return chunk
 
 
 async def post(
-    client: Client,
-    url: str,
+    client: HttpClient,
     headers: Mapping[str, str],
     body: bytes,
     *,
     number: int,
-    seconds: float,
+    limits: Limits,
+    heard: Heard,
+    endless: bool = False,
+) -> Answer:
+    """Send ``body`` once and read the answer to the request with id ``number`` in it. ``endless``:
+    its stream may hold any number of messages.
+
+    Cancelling this closes the connection. Raises ``SendFailed``.
+    """
+
+    async def read(response: Response) -> Answer:
+        return await _read(response, number, limits, heard, Place(), endless=endless)
+
+    return await _with_response(client, "POST", headers, body, read)
+
+
+async def resume(
+    client: HttpClient,
+    headers: Mapping[str, str],
+    place: Place,
+    *,
+    number: int,
     limits: Limits,
     heard: Heard,
 ) -> Answer:
-    """Send ``body`` once and read the answer to the request with id ``number`` in it.
-
-    Cancelling this closes the connection; before the answer began, as soon as it does, or after
-    ``seconds``: until then pyreqwest 0.15 cannot be interrupted. Give the caller's own deadline.
+    """Read the stream of an earlier ``post`` on from ``place`` (MCP 2025-11-25, "Resumability").
 
     Raises ``SendFailed``.
     """
-    building = _build(client, url, headers, body, seconds)
-    with _translated():
-        return await _Exchange(building, number, limits, heard).run()
+    headers = {**headers, "Last-Event-ID": place.last_id or ""}
+
+    async def read(response: Response) -> Answer:
+        if response.status != 200 or kind_of(response) != STREAM:
+            detail = f"the stream ended before the response, and HTTP {response.status} after it"
+            raise SendFailed("upstream.crashed", detail)
+        return await _read(response, number, limits, heard, place)
+
+    return await _with_response(client, "GET", headers, b"", read)
 
 
-def _build(
-    client: Client, url: str, headers: Mapping[str, str], body: bytes, seconds: float
-) -> RequestBuilder:
-    try:
-        building = client.post(url).headers(_unique(headers)).body_bytes(body)
-    except ValueError:
-        # Its text would quote the value, which may be a secret.
-        detail = "the URL or a configured header is not valid"
-        raise SendFailed("upstream.unreachable", detail) from None
-    # A buffer would hold events back until it is full.
-    building = building.streamed_read_buffer_limit(0)
-    return building.timeout(timedelta(seconds=seconds + MARGIN_SECONDS))
+async def follow(
+    client: HttpClient,
+    headers: Mapping[str, str],
+    place: Place,
+    *,
+    limits: Limits,
+    heard: Heard,
+    began: Callable[[], None],
+) -> int:
+    """Read the stream that belongs to no request (MCP 2025-11-25, "Listening for Messages from the
+    Server"), from ``place`` on, to its end. Returns the HTTP status: 200 if there was a stream,
+    of which ``began`` was told when it did.
+
+    Raises ``SendFailed``.
+    """
+    if place.last_id:
+        headers = {**headers, "Last-Event-ID": place.last_id}
+
+    async def read(response: Response) -> int:
+        if response.status != 200 or kind_of(response) != STREAM:
+            return 405 if response.status == 200 else response.status
+        began()
+        stream = _Stream(Capped(response, None), limits, place)
+        while message := await stream.next():
+            heard(message)
+        return 200
+
+    return await _with_response(client, "GET", headers, b"", read)
 
 
-class _Exchange:
-    """Runs in a task of its own, so that it can be left behind and still end properly."""
-
-    left_behind: ClassVar[set["asyncio.Task[Answer]"]] = set()
-
-    def __init__(self, building: RequestBuilder, number: int, limits: Limits, heard: Heard) -> None:
-        self._building = building
-        self._number = number
-        self._limits = limits
-        self._heard = heard
-        self._began = False
-        self._abandoned = False
-
-    async def run(self) -> Answer:
-        task = asyncio.create_task(self._run())
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            self._abandoned = True
-            if self._began:
-                task.cancel()
-                await asyncio.wait({task})
-            else:
-                self.left_behind.add(task)
-                task.add_done_callback(self._forget)
-            raise
-
-    async def _run(self) -> Answer:
-        async with self._building.build_streamed() as response:
-            self._began = True
-            if self._abandoned:
-                return Answer(response.status)
-            return await _read(response, self._number, self._limits, self._heard)
-
-    def _forget(self, task: "asyncio.Task[Answer]") -> None:
-        self.left_behind.discard(task)
-        if not task.cancelled():
-            task.exception()
-
-
-async def delete(client: Client, url: str, headers: Mapping[str, str]) -> None:
+async def delete(client: HttpClient, headers: Mapping[str, str]) -> None:
     """Whatever it answers. Raises ``SendFailed``."""
-    with _translated():
-        async with client.delete(url).headers(_unique(headers)).build_streamed():
-            return
+
+    async def leave(_: Response) -> None:
+        return
+
+    await _with_response(client, "DELETE", headers, b"", leave)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
+async def _with_response(
+    client: HttpClient,
+    verb: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    use: Callable[[Response], Awaitable[T]],
+) -> T:
+    response = await client.send(verb, headers, body)
     try:
-        yield
+        return await use(response)
     except WireRefusal as refusal:
         large = refusal.reason == "wire.too-large"
         reason = "upstream.too-large" if large else "upstream.garbage"
         raise SendFailed(reason, f"{refusal.reason}: {refusal.detail}") from None
-    except (ConnectError, ConnectTimeoutError, PoolTimeoutError) as failure:
-        raise SendFailed("upstream.unreachable", cause(failure)) from None
-    except RequestTimeoutError as failure:
-        raise SendFailed("upstream.timeout", cause(failure)) from None
-    except PyreqwestError as failure:
-        raise SendFailed("upstream.crashed", cause(failure)) from None
+    finally:
+        response.close()
 
 
-def _unique(headers: Mapping[str, str]) -> dict[str, str]:
-    """Later names win over earlier ones that differ only in case."""
-    return {name.lower(): value for name, value in headers.items()}
+def kind_of(response: Response) -> str:
+    """Its media type, in lower case and without parameters."""
+    return (response.header("content-type") or "").partition(";")[0].strip().lower()
 
 
-def cause(failure: PyreqwestError) -> str:
-    """The innermost cause. The outer texts quote the URL, which may hold a secret; and after a
-    semicolon comes what the other side said, such as the names in its certificate."""
-    details = getattr(failure, "details", None) or {}
-    causes = details.get("causes") or [{"message": ""}]
-    return f"{type(failure).__name__}: {causes[-1]['message'].partition(';')[0]}"
-
-
-async def _read(response: Response, number: int, limits: Limits, heard: Heard) -> Answer:
-    mime = response.content_type_mime()
-    kind = mime.essence_str if mime else ""
-    message = None
-    if kind == "text/event-stream":
-        message = await _read_stream(response, limits, heard)
+async def _read(
+    response: Response,
+    number: int,
+    limits: Limits,
+    heard: Heard,
+    place: Place,
+    *,
+    endless: bool = False,
+) -> Answer:
+    kind, message, left = kind_of(response), None, None
+    if kind == STREAM:
+        body = Capped(response, None if endless else limits.bytes * STREAM_FACTOR)
+        message = await _read_stream(body, limits, heard, place)
+        left = place if message is None else None
     elif kind == "application/json":
         message = await _read_body(response, limits)
     if message is not None:
         _check(message, number)
-    return Answer(response.status, message, response.get_header("mcp-session-id"))
+    return Answer(response.status, message, response.header("mcp-session-id"), left)
 
 
 async def _read_body(response: Response, limits: Limits) -> Message | None:
@@ -211,19 +211,52 @@ async def _read_body(response: Response, limits: Limits) -> Message | None:
         raise
 
 
-async def _read_stream(response: Response, limits: Limits, heard: Heard) -> Message:
-    decoder = SseDecoder(limits.bytes)
-    body = Capped(response, limits.bytes * STREAM_FACTOR)
-    while chunk := await body.next():
-        for event in decoder.feed(chunk):
-            if not event.data:
-                continue  # Primes the client for a later reconnection (SEP-1699).
-            message = jsonrpc.parse(event.data, limits)
+async def _read_stream(body: Capped, limits: Limits, heard: Heard, place: Place) -> Message | None:
+    """The response; None where the stream ends before it, but can be resumed."""
+    try:
+        stream = _Stream(body, limits, place)
+        while message := await stream.next():
             if message.kind == "response":
                 await _let_end(body)
                 return message
             heard(message)
-    raise SendFailed("upstream.crashed", "the stream ended before the response")
+    except SendFailed as failure:
+        if failure.reason != "upstream.crashed":
+            raise
+    if not place.last_id:
+        raise SendFailed("upstream.crashed", "the stream ended before the response")
+    return None
+
+
+class _Stream:
+    """The messages of an event stream. ``place`` always says how far they have been taken."""
+
+    def __init__(self, body: Capped, limits: Limits, place: Place) -> None:
+        self._body = body
+        self._limits = limits
+        self._place = place
+        self._decoder = SseDecoder(limits.bytes)
+        self._events: deque[SseEvent] = deque()
+
+    async def next(self) -> Message | None:
+        """None at the end. Raises ``WireRefusal`` and ``SendFailed``."""
+        while True:
+            while self._events:
+                event = self._events.popleft()
+                self._place.last_id = event.id if event.id is not None else self._place.last_id
+                if event.data:  # else it primes for a later reconnection (SEP-1699)
+                    return jsonrpc.parse(event.data, self._limits)
+            self._mark()
+            chunk = await self._body.next()
+            if not chunk:
+                return None
+            self._events.extend(self._decoder.feed(chunk))
+
+    def _mark(self) -> None:
+        """What was said since the last event."""
+        decoder, place = self._decoder, self._place
+        place.last_id = decoder.last_id if decoder.last_id is not None else place.last_id
+        place.retry_ms = decoder.retry if decoder.retry is not None else place.retry_ms
 
 
 def _check(message: Message, number: int) -> None:
@@ -236,5 +269,5 @@ async def _let_end(body: Capped) -> None:
     try:
         async with asyncio.timeout(CLOSING_SECONDS):
             await body.next()
-    except (TimeoutError, WireRefusal, PyreqwestError):
+    except (TimeoutError, WireRefusal, SendFailed):
         return

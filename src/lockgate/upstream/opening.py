@@ -6,15 +6,17 @@ means the legacy handshake: no single error code may be relied on.
 
 import re
 from importlib.metadata import PackageNotFoundError, version
+from typing import cast
 
 import msgspec
 import orjson
 
-from lockgate.model import SendFailed
+from lockgate.model import Envelope, SendFailed, Terms
 from lockgate.model.call import EraName
 from lockgate.upstream.link import Peer
 from lockgate.upstream.target import Registered, Target
 from lockgate.wire import edit, era_2025_11, era_2026_07, jsonrpc, versions
+from lockgate.wire.capabilities import towards
 from lockgate.wire.jsonrpc import Id, Message
 from lockgate.wire.opened import Opened
 from lockgate.wire.refusal import WireRefusal
@@ -28,44 +30,65 @@ def _our_version() -> str:
 
 
 CLIENT_INFO = orjson.dumps({"name": "lockgate", "version": _our_version()})
-CAPABILITIES = b"{}"
-"""Declared to every upstream. It may ask the gateway for nothing."""
 INITIALIZED = "notifications/initialized"
+NOBODY = Terms("")
 
 _METHOD_NOT_FOUND = -32601
 _UNSUPPORTED = -32022
 _KNOWN_ONLY_TO_MODERN = (-32020, -32021)
 
 
+def preferred_era(terms: Terms) -> EraName | None:
+    """What to try first with an upstream that may speak both: sampling and roots pass within an
+    era only, so whoever declared them and is legacy had better meet a legacy upstream."""
+    deprecated = b'"sampling"' in terms.asks or b'"roots"' in terms.asks
+    return "legacy" if terms.era == "legacy" and deprecated else None
+
+
 class EraMemory:
-    """Which era each upstream turned out to be of, so that its next start is not probed."""
+    """Which era each upstream turned out to be of, so that its next start is not probed. With
+    those who prefer an era it may be of another."""
 
     def __init__(self) -> None:
-        self._eras: dict[str, tuple[Target, EraName]] = {}
+        self._eras: dict[tuple[str, EraName | None], tuple[Target, EraName]] = {}
 
-    def recall(self, registered: Registered) -> EraName | None:
+    def recall(self, registered: Registered, terms: Terms = NOBODY) -> EraName | None:
         """None for an upstream never opened, or registered since under another address."""
-        target, era = self._eras.get(registered.name, (None, None))
+        key = (registered.name, preferred_era(terms))
+        target, era = self._eras.get(key, (None, None))
         return era if target == registered.target else None
 
-    def learn(self, registered: Registered, era: EraName) -> None:
-        self._eras[registered.name] = (registered.target, era)
+    def learn(self, registered: Registered, era: EraName, terms: Terms = NOBODY) -> None:
+        self._eras[registered.name, preferred_era(terms)] = (registered.target, era)
 
     def forget(self, name: str) -> None:
-        self._eras.pop(name, None)
+        for key in [key for key in self._eras if key[0] == name]:
+            del self._eras[key]
 
 
-def discover_params() -> bytes:
-    return era_2026_07.request_params(b"{}", client_info=CLIENT_INFO, capabilities=CAPABILITIES)
+def told(terms: Terms, era: EraName) -> bytes:
+    """The capabilities that an upstream of this era is told: the client's, never our own."""
+    return towards(terms.asks, cast("EraName", terms.era or era), era)
 
 
-def initialize_params() -> bytes:
-    return era_2025_11.initialize_params(CLIENT_INFO, CAPABILITIES)
+def speaking(terms: Terms) -> Envelope:
+    """How we speak on a connection of our own accord: as the client would, and asking for nothing
+    on the side."""
+    return Envelope(era=cast("EraName", terms.era or "modern"), asks=terms.asks)
+
+
+def discover_params(terms: Terms) -> bytes:
+    return era_2026_07.request_params(
+        b"{}", client_info=CLIENT_INFO, capabilities=told(terms, "modern")
+    )
+
+
+def initialize_params(terms: Terms) -> bytes:
+    return era_2025_11.initialize_params(CLIENT_INFO, told(terms, "legacy"))
 
 
 def refuse(id: Id, method: str) -> bytes:
-    """The answer to an upstream's own request. We declare no capabilities, so an upstream may ask
-    for nothing but a pong."""
+    """The answer to an upstream's own request that is put to nobody."""
     if method == "ping":
         return jsonrpc.encode_result(id, b"{}")
     return jsonrpc.encode_error(id, _METHOD_NOT_FOUND, "Method not found")

@@ -1,29 +1,30 @@
 """The open links, and who may use which.
 
-A link belongs to one (upstream, principal); only an upstream registered as ``shared`` has one link
-for all. So one person's session, process and pace never serve another.
+A link belongs to one (upstream, terms); only an upstream registered as ``shared`` has one link for
+all, on which nobody may be asked anything. So one person's session, process and pace never serve
+another, and what a client declared never holds for another one.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
 
-from lockgate.model import SendFailed
+from lockgate.model import SendFailed, Terms
 from lockgate.upstream.health import Clock, Health, Pace
 from lockgate.upstream.link import Link
-from lockgate.upstream.target import Registered
+from lockgate.upstream.target import Registered, terms_of
 
 log = logging.getLogger("lockgate.upstream")
 
-Connect = Callable[[Registered], Coroutine[Any, Any, Link]]
+Connect = Callable[[Registered, Terms], Coroutine[Any, Any, Link]]
 """Opens a link, or raises ``model.SendFailed``."""
 
-Key = tuple[str, str]
-"""Upstream name and principal id; the latter empty where the upstream is shared."""
+Key = tuple[str, Terms]
+"""Upstream name, and for whom the link is held."""
 
 SWEEP_SECONDS = 30.0
 REMEMBERED = 10_000
@@ -68,6 +69,11 @@ class Entry:
     def idle(self) -> bool:
         return self.running == 0 and self.opening.done()
 
+    @property
+    def subscribed(self) -> bool:
+        """Somebody wants to be told something over it."""
+        return self.link is not None and bool(self.link.subscribed)
+
 
 class Pool:
     def __init__(self, connect: Connect, clock: Clock, pace: Pace = Pace()) -> None:  # noqa: B008
@@ -76,20 +82,20 @@ class Pool:
         self._pace = pace
         self._entries: dict[Key, Entry] = {}
         self._health: dict[Key, Health] = {}
+        self._wanted: dict[Key, Registered] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._sweeping: asyncio.Task[None] | None = None
         self._closed = False
 
     @asynccontextmanager
-    async def lease(self, registered: Registered, principal: str) -> AsyncIterator[Link]:
-        """The link of ``principal`` (an id) to this upstream, opened if need be; not closed for
+    async def lease(self, registered: Registered, terms: Terms) -> AsyncIterator[Link]:
+        """The link held on these terms to this upstream, opened if need be; not closed for
         idleness or for a changed registration before it is given back.
 
         Raises ``SendFailed``: ``upstream.backing-off`` while the upstream rests or all its links
         are busy, or why it could not be opened.
         """
-        shared = registered.upstream.sharing == "shared"
-        key = (registered.name, "" if shared else principal)
+        key = (registered.name, terms_of(registered.upstream, terms))
         entry = self._entry(key, registered)
         entry.running += 1
         mark = self._record(key).mark
@@ -110,7 +116,7 @@ class Pool:
     def descriptions(self) -> tuple[Description, ...]:
         open_ = [self._describe(key, entry) for key, entry in self._entries.items()]
         resting = [
-            Description(*key, state="resting", reason=health.reason)
+            Description(key[0], key[1].holder, state="resting", reason=health.reason)
             for key, health in self._health.items()
             if health.rest and key not in self._entries
         ]
@@ -120,9 +126,11 @@ class Pool:
         """Close what nobody used for a while, and what broke."""
         now = self._clock()
         for key, entry in list(self._entries.items()):
-            old = now - entry.used >= entry.registered.bounds.idle_seconds
+            old = now - entry.used >= entry.registered.bounds.idle_seconds and not entry.subscribed
             if entry.idle and (old or entry.broken):
                 self._drop(key, entry)
+        for key, registered in list(self._wanted.items()):
+            self._restore(key, registered)
         for key in [key for key, health in self._health.items() if health.forgettable]:
             del self._health[key]
 
@@ -130,6 +138,14 @@ class Pool:
         """Its registration changed or went: end its links, those in use with their last use."""
         for key, entry in list(self._entries.items()):
             if key[0] == upstream:
+                self._retire(key, entry)
+        for key in [key for key in self._wanted if key[0] == upstream]:
+            del self._wanted[key]
+
+    def retire_session(self, session: str) -> None:
+        """The legacy session with this id ended: nobody will use its links again."""
+        for key, entry in list(self._entries.items()):
+            if key[1].session == session:
                 self._retire(key, entry)
 
     async def close_all(self) -> None:
@@ -154,7 +170,7 @@ class Pool:
             self._retire(key, entry)
         self._record(key).check()
         self._make_room(registered)
-        opening = asyncio.create_task(self._connect(registered))
+        opening = asyncio.create_task(self._connect(registered, key[1]))
         mark, began = self._record(key).mark, self._clock()
         opening.add_done_callback(lambda done: self._note(key, mark, began, done))
         entry = self._entries[key] = Entry(registered, opening, began)
@@ -181,10 +197,10 @@ class Pool:
         ours = [(key, entry) for key, entry in self._entries.items() if key[0] == name]
         if len(ours) < most:
             return
-        idle = [(entry.used, key, entry) for key, entry in ours if entry.idle]
+        idle = [(entry.subscribed, entry.used, key, entry) for key, entry in ours if entry.idle]
         if not idle:
             raise SendFailed("upstream.backing-off", f"all {most} links to {name} are busy")
-        _, key, entry = min(idle, key=lambda found: found[0])
+        *_, key, entry = min(idle, key=lambda found: found[:2])
         self._drop(key, entry)
 
     def _settle(self, key: Key, entry: Entry) -> None:
@@ -192,6 +208,19 @@ class Pool:
         current = self._entries.get(key) is entry
         if entry.idle and (entry.broken or not current or self._closed):
             self._drop(key, entry)
+
+    def _restore(self, key: Key, registered: Registered) -> None:
+        """A link broke over which somebody was subscribed, and no request opens another. Whoever
+        opens links subscribes again."""
+        entry = self._entries.get(key)
+        if entry and not entry.broken:
+            if entry.link:
+                del self._wanted[key]
+            return
+        ours = sum(name == registered.name for name, _ in self._entries)
+        if ours < registered.bounds.links:  # one that is in use is not closed for it
+            with suppress(SendFailed):
+                self._entry(key, registered)
 
     def _retire(self, key: Key, entry: Entry) -> None:
         if entry.idle:
@@ -202,6 +231,8 @@ class Pool:
     def _drop(self, key: Key, entry: Entry) -> None:
         if self._entries.get(key) is entry:
             del self._entries[key]
+            if entry.subscribed and not self._closed:
+                self._wanted[key] = entry.registered
         closing = asyncio.create_task(_end(entry))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
@@ -209,10 +240,11 @@ class Pool:
     def _describe(self, key: Key, entry: Entry) -> Description:
         health = self._health.get(key)
         reason = health.reason if health else ""
+        name, who = key[0], key[1].holder
         if entry.link is None:
-            return Description(*key, state="connecting", running=entry.running, reason=reason)
+            return Description(name, who, "connecting", running=entry.running, reason=reason)
         peer = entry.link.peer
-        return Description(*key, "open", peer.era, peer.version, entry.running, reason)
+        return Description(name, who, "open", peer.era, peer.version, entry.running, reason)
 
     async def _keep_sweeping(self) -> None:
         while True:

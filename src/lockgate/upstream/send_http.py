@@ -5,61 +5,74 @@ the caller: a request that was answered 404 has not been processed. Modern ones 
 """
 
 import asyncio
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import msgspec
 import orjson
-from pyreqwest.client import Client, ClientBuilder
 
 from lockgate.model import Envelope, SendFailed, Tool
-from lockgate.model.call import EraName
+from lockgate.upstream.deadline import Deadline
+from lockgate.upstream.declared import declared
 from lockgate.upstream.endpoint import Endpoint
 from lockgate.upstream.exchange import Answer
-from lockgate.upstream.link import LinkReply, Peer, Progress
-from lockgate.upstream.opening import (
-    CAPABILITIES,
-    CLIENT_INFO,
-    INITIALIZED,
-    EraMemory,
-    discover_params,
-    initialize_params,
-    read_discover,
-    read_initialize,
-    refuse,
-)
-from lockgate.upstream.target import Bounds, HttpTarget, Registered
-from lockgate.wire import bridge, edit, era_2025_11, era_2026_07, jsonrpc
-from lockgate.wire.jsonrpc import Message
+from lockgate.upstream.handshake_http import Opening, agree, check_served, initialize
+from lockgate.upstream.http1 import HttpClient
+from lockgate.upstream.link import Hears, LinkReply, Peer
+from lockgate.upstream.listen import LISTEN, SUBSCRIBE, WATCH, Listen, subscribed
+from lockgate.upstream.log_level import LogLevel
+from lockgate.upstream.opening import CLIENT_INFO, EraMemory, preferred_era, speaking, told
+from lockgate.upstream.session_stream import SessionStream
+from lockgate.upstream.target import HttpTarget, Registered
+from lockgate.upstream.traffic import Held, Traffic
+from lockgate.wire import bridge, edit, jsonrpc
+from lockgate.wire.capabilities import NOTHING
 
-SESSION = "Mcp-Session-Id"
 UNSUPPORTED_VERSION = -32022
 
 
-def build_client(bounds: Bounds) -> Client:
-    """The one connection pool of an upstream: building one costs 34 ms of CPU.
+class Asked(msgspec.Struct, frozen=True):
+    """One request as it was put to the link."""
 
-    It follows no redirect, keeps no cookie, takes no proxy from the environment, and inflates
-    nothing, so that the cap on an answer counts what is really there.
-    """
-    builder = ClientBuilder().follow_redirects(False).no_proxy().referer(False)
-    builder = builder.default_cookie_store(False).user_agent("lockgate")
-    builder = builder.gzip(False).brotli(False).zstd(False).deflate(False)
-    return builder.connect_timeout(timedelta(seconds=min(10.0, bounds.connect_seconds))).build()
+    method: str
+    params: bytes
+    envelope: Envelope
+    deadline: Deadline
+    schema: bytes | None = None
+    hears: Hears | None = None
 
 
 class HttpLink:
     """One upstream endpoint that agreed on a version, and its session if it keeps one."""
 
     def __init__(
-        self, endpoint: Endpoint, registered: Registered, memory: EraMemory, opened: "Opening"
+        self,
+        endpoint: Endpoint,
+        registered: Registered,
+        held: Held,
+        memory: EraMemory,
+        opened: Opening,
     ) -> None:
         self._endpoint = endpoint
         self._registered = registered
+        self._held = held
         self._memory = memory
         self._opened = opened
+        self._level = LogLevel(opened.peer)
+        self._traffic = Traffic(held, opened.peer, self._say)
+        self._told = declared(opened.peer.capabilities)
+        self._uris: frozenset[str] = frozenset()
+        self._listen = None
+        self._stream: SessionStream | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        if opened.peer.era == "modern":
+            self._listen = Listen(held, self._told, endpoint.new_id, self._ask_listen)
+            self._listen.start()
+        self._attend()
         self._reopening = asyncio.Lock()
-        self._deadlines: set[asyncio.Timeout] = set()
+        self._deadlines: set[Deadline] = set()
         self._broken = False
 
     @property
@@ -70,28 +83,33 @@ class HttpLink:
     def broken(self) -> bool:
         return self._broken
 
+    @property
+    def subscribed(self) -> frozenset[str]:
+        return self._listen.uris if self._listen else self._uris
+
     async def request(
         self,
         method: str,
         params: bytes,
         *,
         tool: Tool | None = None,
-        progress: Progress | None = None,
-        envelope: Envelope,  # noqa: ARG002 - nothing of the client's is passed on yet
+        hears: Hears | None = None,
+        envelope: Envelope,
     ) -> LinkReply:
         """See ``Link.request``."""
         if self._broken:
             raise SendFailed("upstream.crashed", "closed by the gateway")
-        seconds = self._registered.bounds.call_seconds
-        deadline = asyncio.timeout(seconds)
+        deadline = Deadline(self._registered.bounds.call_seconds)
+        schema = tool.schema if tool else None
+        asked = Asked(method, params, envelope, deadline, schema, hears)
         self._deadlines.add(deadline)
         try:
             async with deadline:
-                return _reply(await self._ask(method, params, tool, progress))
+                return await self._serve(asked)
         except TimeoutError:
             if self._broken:
                 raise SendFailed("upstream.crashed", "closed by the gateway") from None
-            raise SendFailed("upstream.timeout", f"{method}: {seconds:g} s") from None
+            raise SendFailed("upstream.timeout", f"{method}: {deadline.seconds:g} s") from None
         finally:
             self._deadlines.discard(deadline)
 
@@ -99,169 +117,163 @@ class HttpLink:
         if self._broken:
             return
         self._broken = True
-        now = asyncio.get_running_loop().time()
         for deadline in self._deadlines:
-            deadline.reschedule(now)
+            deadline.expire()
+        for ending in (self._listen, self._stream):
+            if ending:
+                ending.stop()
+        for task in self._background:
+            task.cancel()
         await self._endpoint.close(self._opened.headers if self._opened.session else None)
 
-    async def _ask(
-        self, method: str, params: bytes, tool: Tool | None, progress: Progress | None
-    ) -> Answer:
+    async def _serve(self, asked: Asked) -> LinkReply:
+        if self._listen and asked.method in WATCH:
+            return await self._listen.request(asked.method, asked.params)
+        reply = _reply(await self._ask(asked))
+        self._uris = subscribed(self._uris, asked.method, asked.params, reply)
+        return reply
+
+    async def _ask(self, asked: Asked) -> Answer:
         opened = self._opened
-        answer = await self._ask_once(opened, method, params, tool, progress)
+        answer = await self._ask_levelled(opened, asked)
         if answer.status == 404 and opened.session:
             await self._reopen(opened)
-            answer = await self._ask_once(self._opened, method, params, tool, progress)
+            answer = await self._ask_levelled(self._opened, asked)
         if _code(answer) == UNSUPPORTED_VERSION:
             # It was upgraded, or downgraded, under us: the next call opens it anew.
             self._broken = True
             self._memory.forget(self._registered.name)
         return answer
 
-    async def _ask_once(
-        self,
-        opened: "Opening",
-        method: str,
-        params: bytes,
-        tool: Tool | None,
-        progress: Progress | None,
-    ) -> Answer:
+    async def _ask_levelled(self, opened: Opening, asked: Asked) -> Answer:
+        async def ask(method: str, params: bytes) -> None:
+            await self._ask_once(opened, Asked(method, params, asked.envelope, asked.deadline))
+
+        if asked.hears:
+            await self._level.reach(asked.envelope.log_level, ask)
+        return await self._ask_once(opened, asked)
+
+    async def _ask_once(self, opened: Opening, asked: Asked) -> Answer:
         era, number = opened.peer.era, self._endpoint.new_id()
         shaped = bridge.request_params(
             era,
-            params,
+            asked.params,
+            asked.envelope,
             client_info=CLIENT_INFO,
-            capabilities=CAPABILITIES,
-            progress=number if progress else None,
+            progress=number if asked.hears and asked.envelope.progress else None,
         )
-        schema = tool.schema if tool else None
-        headers = bridge.request_headers(era, opened.peer.version, method, shaped, schema)
+        headers = bridge.request_headers(
+            era, opened.peer.version, asked.method, shaped, asked.schema
+        )
         headers |= opened.headers
-        hearing = Hearing(self._endpoint, opened.headers, number, progress)
-        try:
-            seconds = self._registered.bounds.call_seconds
-            return await self._endpoint.ask(
-                number, method, shaped, headers, seconds=seconds, heard=hearing
-            )
-        except asyncio.CancelledError:
-            # To a modern server the closed stream says it (MCP 2026-07-28, "Cancellation").
-            if era == "legacy":
-                said = msgspec.json.encode({"requestId": number})
-                cancelled = jsonrpc.encode_notification("notifications/cancelled", said)
-                self._endpoint.tell_later(cancelled, opened.headers)
-            raise
+        with self._traffic.request(number, asked.hears, asked.envelope, asked.deadline) as running:
+            try:
+                return await self._endpoint.ask(
+                    number,
+                    asked.method,
+                    shaped,
+                    headers,
+                    heard=partial(self._traffic.hear, own=running),
+                )
+            except asyncio.CancelledError:
+                # To a modern server the closed stream says it (MCP 2026-07-28, "Cancellation").
+                if era == "legacy":
+                    said = msgspec.json.encode({"requestId": number})
+                    cancelled = jsonrpc.encode_notification("notifications/cancelled", said)
+                    self._endpoint.tell_later(cancelled, opened.headers)
+                raise
 
-    async def _reopen(self, lost: "Opening") -> None:
+    async def _ask_listen(self, number: int, params: bytes) -> LinkReply:
+        assert self._listen  # noqa: S101 - it asks
+        said, version = speaking(self._held.terms), self.peer.version
+        shaped = bridge.request_params(
+            "modern", params, said, client_info=CLIENT_INFO, progress=None
+        )
+        headers = bridge.request_headers("modern", version, LISTEN, shaped)
+        hear = self._listen.hear
+        return _reply(await self._endpoint.ask(number, LISTEN, shaped, headers, hear, endless=True))
+
+    def _attend(self) -> None:
+        """Hear what belongs to no request: what is told of its own accord, and questions."""
+        if self._stream:
+            self._stream.stop()
+        terms, opened = self._held.terms, self._opened
+        asks = told(terms, "legacy") != NOTHING
+        if opened.peer.era == "legacy" and (asks or self._told.anything):
+            self._stream = SessionStream(
+                self._endpoint,
+                opened,
+                self._traffic.hear,
+                missed=lambda: self._held.missed(self._told.kinds, self._uris),
+                lost=lambda: self._spawn(self._recover(opened)),
+            )
+
+    async def _recover(self, lost: Opening) -> None:
+        """The session is gone, and no request is there to notice."""
+        with suppress(SendFailed, TimeoutError):
+            async with asyncio.timeout(self._registered.bounds.connect_seconds):
+                await self._reopen(lost)
+
+    async def _resubscribe(self) -> None:
+        """In a new session. What changed in between nobody told."""
+        said = speaking(self._held.terms)
+        for uri in sorted(self._uris):
+            params = orjson.dumps({"uri": uri})
+            asked = Asked(SUBSCRIBE, params, said, Deadline(self._registered.bounds.call_seconds))
+            with suppress(SendFailed, TimeoutError):
+                async with asked.deadline:
+                    await self._ask_once(self._opened, asked)
+        self._held.missed(self._told.kinds, self._uris)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _say(self, message: bytes) -> None:
+        self._endpoint.tell_later(message, self._opened.headers)
+
+    async def _reopen(self, lost: Opening) -> None:
         async with self._reopening:
             if self._opened is not lost:
                 return
             try:
-                seconds = self._registered.bounds.connect_seconds
-                self._opened = await _initialize(self._endpoint, seconds)
+                # Under the deadline of the request that found it lost.
+                self._opened = await initialize(self._endpoint, self._held.terms)
+                self._level = LogLevel(self._opened.peer)
+                self._attend()
+                self._spawn(self._resubscribe())
             except SendFailed:
                 self._broken = True
                 self._memory.forget(self._registered.name)
                 raise
 
 
-class Opening(msgspec.Struct, frozen=True):
-    """What was agreed when the link was opened."""
-
-    peer: Peer
-    session: str = ""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What every later message carries."""
-        if self.peer.era == "modern":
-            return {}
-        said = era_2025_11.request_headers(self.peer.version)
-        return {**said, SESSION: self.session} if self.session else said
-
-
-class Hearing:
-    """What to do with the messages that come on a request's stream before its response."""
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        headers: Mapping[str, str],
-        number: int,
-        progress: Progress | None,
-    ) -> None:
-        self._endpoint = endpoint
-        self._headers = headers
-        self._number = number
-        self._progress = progress
-
-    def __call__(self, message: Message) -> None:
-        if message.kind == "request" and message.id is not None:
-            self._endpoint.tell_later(refuse(message.id, message.method), self._headers)
-        elif message.method == "notifications/progress":
-            self._report(message)
-        elif message.method == "notifications/message" and self._progress:
-            self._progress(message.method, message.params)
-
-    def _report(self, message: Message) -> None:
-        token = edit.get(message.params, "/progressToken")
-        if self._progress and token == b"%d" % self._number:
-            self._progress(message.method, edit.drop(message.params, "/progressToken"))
-
-
 async def open_http(
-    registered: Registered, target: HttpTarget, client: Client, memory: EraMemory
+    registered: Registered, held: Held, target: HttpTarget, client: HttpClient, memory: EraMemory
 ) -> HttpLink:
     """Agree on a version with the endpoint. Its era is probed once, then remembered.
 
     Raises ``SendFailed``. What keeps us from reaching it says nothing about its era.
     """
     endpoint = Endpoint(client, target, registered.bounds)
-    seconds = registered.bounds.connect_seconds
+    known, seconds = memory.recall(registered, held.terms), registered.bounds.connect_seconds
+    wished = preferred_era(held.terms)
     try:
-        async with asyncio.timeout(seconds):
-            opened = await _agree(endpoint, memory.recall(registered), seconds)
-    except TimeoutError:
-        raise SendFailed("upstream.timeout", f"no agreement in {seconds:g} s") from None
-    except SendFailed:
-        memory.forget(registered.name)
-        raise
-    memory.learn(registered, opened.peer.era)
-    return HttpLink(endpoint, registered, memory, opened)
-
-
-async def _agree(endpoint: Endpoint, era: EraName | None, seconds: float) -> Opening:
-    peer = None if era == "legacy" else await _discover(endpoint, seconds)
-    return Opening(peer) if peer else await _initialize(endpoint, seconds)
-
-
-async def _discover(endpoint: Endpoint, seconds: float) -> Peer | None:
-    params = discover_params()
-    headers = bridge.request_headers("modern", era_2026_07.VERSION, "server/discover", params)
-    try:
-        number = endpoint.new_id()
-        answer = await endpoint.ask(number, "server/discover", params, headers, seconds=seconds)
+        opened = await agree(endpoint, held.terms, known or wished, seconds)
     except SendFailed as failure:
-        if failure.reason == "upstream.garbage":
-            return None
-        raise
-    _check_served(answer)
-    return read_discover(answer.message) if answer.message else None
-
-
-async def _initialize(endpoint: Endpoint, seconds: float) -> Opening:
-    number, params = endpoint.new_id(), initialize_params()
-    answer = await endpoint.ask(number, "initialize", params, {}, seconds=seconds)
-    _check_served(answer)
-    if answer.message is None:
-        raise SendFailed("upstream.garbage", f"initialize answered with HTTP {answer.status} only")
-    opened = Opening(read_initialize(answer.message), answer.session or "")
-    await endpoint.tell(jsonrpc.encode_notification(INITIALIZED, b"{}"), opened.headers)
-    return opened
+        if failure.reason != "upstream.timeout":
+            memory.forget(registered.name)
+        if known or wished is None or failure.reason != "upstream.garbage":
+            raise
+        opened = await agree(endpoint, held.terms, None, seconds)  # it takes no initialize
+    memory.learn(registered, opened.peer.era, held.terms)
+    return HttpLink(endpoint, registered, held, memory, opened)
 
 
 def _reply(answer: Answer) -> LinkReply:
     """Also an HTTP error may carry a JSON-RPC answer, and then it is one."""
-    _check_served(answer)
+    check_served(answer)
     message = answer.message
     if message is None:
         reason = "upstream.garbage" if answer.status < 300 else "upstream.unreachable"
@@ -269,17 +281,6 @@ def _reply(answer: Answer) -> LinkReply:
     if message.error is not None:
         return LinkReply(message.error, is_error=True)
     return LinkReply(message.result or b"{}")
-
-
-def _check_served(answer: Answer) -> None:
-    """Raises ``SendFailed`` for what comes from before the MCP server, or instead of it."""
-    status = answer.status
-    if status in (401, 403):
-        raise SendFailed("upstream.credential", f"HTTP {status}")
-    if 300 <= status < 400:
-        raise SendFailed("upstream.unreachable", f"HTTP {status}: redirects are not followed")
-    if status >= 500 and answer.message is None:
-        raise SendFailed("upstream.unreachable", f"HTTP {status}")
 
 
 def _code(answer: Answer) -> object:

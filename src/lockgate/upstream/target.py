@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from lockgate.model import Upstream
+from lockgate.model import Terms, Upstream
 
 
 class StdioTarget(msgspec.Struct, frozen=True):
@@ -54,6 +54,11 @@ class Bounds(msgspec.Struct, frozen=True):
     links: int = 32
     """Connections or programs at once, over all principals."""
     idle_seconds: float = 600.0
+
+
+def terms_of(upstream: Upstream, terms: Terms) -> Terms:
+    """On what terms its links are held. Nobody is asked on one that several people share."""
+    return Terms("") if upstream.sharing == "shared" else terms
 
 
 class Registered(msgspec.Struct, frozen=True):

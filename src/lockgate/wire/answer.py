@@ -9,6 +9,8 @@ from lockgate.wire.jsonrpc import Id, encode_error, encode_result
 
 _TRANSPORT = frozenset({"wire", "auth", "session"})
 """Areas whose refusals are about the message, not about what it asks: HTTP says so too."""
+_WITH_STATUS = _TRANSPORT | {"round", "task"}
+"""And those about state that the client carries (MCP 2026-07-28: 400)."""
 
 
 def refusal(
@@ -44,7 +46,7 @@ def _is_judgement(reason: Reason) -> bool:
 
 
 def _status(reason: Reason, era: EraName) -> int:
-    if _area(reason) not in _TRANSPORT:
+    if _area(reason) not in _WITH_STATUS:
         return 200
     if era == "legacy" and reason.rpc == METHOD_NOT_FOUND:
         return 200

@@ -8,8 +8,10 @@ from typing import Any
 
 import orjson
 
+from lockgate.model import Envelope
 from lockgate.model.call import EraName
-from lockgate.wire import edit, era_2025_11, era_2026_07, era_2026_07_headers
+from lockgate.wire import edit, era_2025_11, era_2026_07, era_2026_07_headers, meta
+from lockgate.wire.capabilities import ELICITATION, towards
 from lockgate.wire.jsonrpc import Id
 
 _NOT_FOUND_LEGACY = -32002
@@ -43,13 +45,18 @@ def finish_error(era: EraName, method: str, error: bytes) -> bytes:
 
 
 def request_params(
-    era: EraName, params: bytes, *, client_info: bytes, capabilities: bytes, progress: Id | None
+    era: EraName, params: bytes, said: Envelope, *, client_info: bytes, progress: Id | None
 ) -> bytes:
-    """Params as this upstream wants them. ``capabilities``: what the client can really do."""
+    """Params as this upstream wants them. It is told what the client, who ``said`` so, can do, and
+    never what we could."""
     if era == "legacy":
         return era_2025_11.request_params(params, progress=progress)
     return era_2026_07.request_params(
-        params, client_info=client_info, capabilities=capabilities, progress=progress
+        params,
+        client_info=client_info,
+        capabilities=towards(said.asks, said.era, "modern"),
+        progress=progress,
+        log_level=said.log_level,
     )
 
 
@@ -63,6 +70,15 @@ def request_headers(
     if tool_schema is not None and method == "tools/call":
         found |= era_2026_07_headers.param_headers(tool_schema, _arguments(params))
     return found
+
+
+def ask_params(client: EraName, method: str, params: bytes, ask: str = "") -> bytes:
+    """A server-to-client request's params as a client of that era must get them. ``ask``: an id
+    for URL elicitations, which only clients of 2025-11-25 know."""
+    gone: dict[str, bytes | None] = {"task": None, "elicitationId": None}
+    if client == "legacy" and method == ELICITATION and edit.get(params, "/mode") == b'"url"':
+        gone["elicitationId"] = orjson.dumps(ask)
+    return edit.merge(params, gone | meta.strip(edit.members(params), meta.PROGRESS))
 
 
 def _not_found(era: EraName, code: object, error: bytes) -> int | None:

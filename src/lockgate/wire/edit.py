@@ -48,7 +48,7 @@ def pointer(*path: str) -> str:
 
 
 def is_object(raw: bytes) -> bool:
-    return _opens(raw) == b"{"
+    return raw.startswith(b"{") or _opens(raw) == b"{"
 
 
 def is_array(raw: bytes) -> bool:
@@ -115,13 +115,14 @@ def merge(raw: bytes, changes: Mapping[str, bytes | None]) -> bytes:
     """
     if not is_object(raw):
         raise LookupError("not an object")
-    known = _OBJECT.decode(raw).keys()
+    found = _OBJECT.decode(raw)
+    known = found.keys()
     extra = [orjson.dumps(k) + b":" + v for k, v in changes.items() if v and k not in known]
     if known.isdisjoint(changes):
         at = raw.rindex(b"}")
         more = b",".join(extra)
         return raw[:at] + (b"," if known and extra else b"") + more + raw[at:]
-    parts = _members(raw)
+    parts = _placed(raw, found)
     texts: list[bytes | None] = []
     for part in parts:
         new = changes.get(part.key, b"")
@@ -166,11 +167,14 @@ def _parts(raw: bytes) -> list[_Part]:
 
 
 def _members(raw: bytes) -> list[_Part]:
-    if not is_object(raw):
-        return []
+    return _placed(raw, _OBJECT.decode(raw)) if is_object(raw) else []
+
+
+def _placed(raw: bytes, found: Mapping[str, msgspec.Raw]) -> list[_Part]:
+    """``found``: the members of the object ``raw``, in their order."""
     at = raw.index(b"{") + 1
     parts = []
-    for key, value in _OBJECT.decode(raw).items():
+    for key, value in found.items():
         match = _KEY.match(raw, at)
         if match is None:
             raise WireRefusal("wire.duplicate-key")

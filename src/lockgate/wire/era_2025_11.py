@@ -6,7 +6,7 @@ from typing import cast
 import orjson
 
 from lockgate.model import Envelope, Session
-from lockgate.wire import edit, headers, meta, opened, versions
+from lockgate.wire import edit, headers, meta, opened, rounds, versions
 from lockgate.wire.headers import Headers
 from lockgate.wire.jsonrpc import Id, Message, render_id
 from lockgate.wire.refusal import WireRefusal
@@ -81,6 +81,9 @@ def read_initialize(result: bytes) -> opened.Opened:
 
 
 def request_params(params: bytes, *, progress: Id | None = None) -> bytes:
+    """Without what only modern upstreams know."""
+    if rounds.RESPONSES in params:
+        params = rounds.continue_with(params, None, None)
     if progress is None:
         return params
     keys: dict[str, bytes | None] = {meta.PROGRESS: render_id(progress)}

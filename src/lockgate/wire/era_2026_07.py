@@ -70,7 +70,7 @@ def finish_result(method: str, raw: bytes, server_info: bytes) -> bytes:
     if "resultType" not in found:
         changes["resultType"] = _COMPLETE
     row = methods.METHODS.get(method)
-    if row is not None and row.cacheable:
+    if row is not None and row.cacheable and found.get("resultType") != b'"input_required"':
         changes["ttlMs"] = _ttl(found.get("ttlMs"))
         changes["cacheScope"] = _PRIVATE
     return edit.merge(raw, changes | meta.add(found, {meta.SERVER: server_info}))
@@ -99,6 +99,7 @@ def request_params(
     client_info: bytes,
     capabilities: bytes,
     progress: Id | None = None,
+    log_level: str = "",
     version: str = VERSION,
 ) -> bytes:
     """``params`` with the envelope a modern upstream requires."""
@@ -109,6 +110,8 @@ def request_params(
     }
     if progress is not None:
         keys[meta.PROGRESS] = render_id(progress)
+    if log_level:
+        keys[meta.LOG_LEVEL] = orjson.dumps(log_level)
     return edit.merge(params, meta.add(edit.members(params), keys))
 
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from lockgate.wire.refusal import WireRefusal
 
@@ -17,6 +18,12 @@ _SENTINEL = re.compile(r"=\?base64\?(.*)\?=", re.DOTALL)
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 
 
+@lru_cache(maxsize=1024)
+def _key(name: str) -> bytes:
+    """The same few names are asked for in every request."""
+    return name.lower().encode()
+
+
 class Headers:
     """Case-insensitive names, optional white space trimmed, repetitions kept.
 
@@ -26,9 +33,10 @@ class Headers:
     __slots__ = ("_values", "required")
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        values: dict[bytes, list[bytes]] = {}
+        values: dict[bytes, tuple[bytes, ...]] = {}
         for name, value in raw:
-            values.setdefault(name.lower(), []).append(value)
+            key = name.lower()
+            values[key] = (*values[key], value) if key in values else (value,)
         self._values = values
         self.required = True
 
@@ -41,7 +49,7 @@ class Headers:
     def one(self, name: str) -> str | None:
         """The header's only value. Raises ``WireRefusal("wire.header-mismatch")`` when it was sent
         twice: whoever reads the first and whoever reads the last would disagree."""
-        found = self._values.get(name.lower().encode())
+        found = self._values.get(_key(name))
         if found is None:
             return None
         if len(found) > 1:
@@ -49,7 +57,7 @@ class Headers:
         return found[0].decode("latin-1").strip(" \t")
 
     def all(self, name: str) -> list[str]:
-        found = self._values.get(name.lower().encode(), ())
+        found = self._values.get(_key(name), ())
         return [value.decode("latin-1").strip(" \t") for value in found]
 
     def named(self, prefix: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Literal
 
 import msgspec
 import orjson
@@ -55,7 +55,8 @@ def exact_id(token: bytes) -> Id:
     """A request id or progress token from its JSON, exactly: ints of any size, ``1`` and ``"1"``
     apart. Raises ``WireRefusal("wire.bad-id")`` for anything else."""
     if token.startswith(b'"'):
-        return cast("str", orjson.loads(token))
+        text: str = orjson.loads(token)
+        return text
     if _INTEGER.fullmatch(token):
         return int(token)
     raise WireRefusal("wire.bad-id")
@@ -96,9 +97,12 @@ def encode_error_raw(id: Id | None, error: bytes) -> bytes:
 def _id_of(tree: Mapping[str, Json], parts: Mapping[str, bytes]) -> Id | None:
     if "id" not in tree:
         return None
-    if tree["id"] is None and "error" in tree and "method" not in tree:
+    said = tree["id"]
+    if type(said) is int or type(said) is str:
+        return said
+    if said is None and "error" in tree and "method" not in tree:
         return None
-    return exact_id(parts["id"])
+    return exact_id(parts["id"])  # beyond 64 bits it was read as a float
 
 
 def _call(tree: Mapping[str, Json], parts: Mapping[str, bytes], id: Id | None) -> Message:

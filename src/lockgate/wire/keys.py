@@ -16,7 +16,7 @@ from lockgate.wire.refusal import WireRefusal
 
 _REASON = "wire.ambiguous-key"
 _PARAMS = frozenset({"_meta", "name", "arguments", "uri", "ref", "argument", "context", "cursor",
-                     *methods.NOT_CARRIED})  # fmt: skip
+                     "level", "notifications", "taskId", *methods.NOT_CARRIED})  # fmt: skip
 _REF = frozenset({"type", "name", "uri"})
 _META = frozenset({meta.PROGRESS, meta.VERSION, meta.CAPABILITIES, meta.CLIENT})
 _OWNED = meta.OWNED.lower()
@@ -50,12 +50,13 @@ def check_params(params: bytes, fields: Mapping[str, bytes], declared: Mapping[s
     plain = params.isascii() and b"\\u" not in params
     if _is_ambiguous(orjson.loads(params), str.lower if plain else folded):
         raise WireRefusal(_REASON)
-    ref = edit.members(fields.get("ref", b""))
+    ref = edit.members(fields["ref"]) if "ref" in fields else {}
     for keys, known in ((fields, _PARAMS), (ref, _REF), (declared, _META)):
-        name = respelt(keys, known)
+        name = None if keys.keys() <= known else respelt(keys, known)
         if name is not None:
             raise WireRefusal(_REASON, f"{name} is spelled otherwise")
-    if any(folded(key).startswith(_OWNED) and not key.startswith(meta.OWNED) for key in declared):
+    strange = declared.keys() - _META
+    if any(folded(key).startswith(_OWNED) and not key.startswith(meta.OWNED) for key in strange):
         raise WireRefusal(_REASON, f"{meta.OWNED} is spelled otherwise")
 
 

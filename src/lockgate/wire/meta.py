@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import orjson
 
@@ -14,9 +15,17 @@ VERSION = OWNED + "protocolVersion"
 CAPABILITIES = OWNED + "clientCapabilities"
 CLIENT = OWNED + "clientInfo"
 SERVER = OWNED + "serverInfo"
+LOG_LEVEL = OWNED + "logLevel"
+SUBSCRIPTION = OWNED + "subscriptionId"
 PROGRESS = "progressToken"
+LEVELS = (
+    "debug", "info", "notice", "warning", "error", "critical", "alert", "emergency",
+)  # fmt: skip
+"""Of log messages, from the least severe (RFC 5424, section 6.2.1)."""
 
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e\xa1-\U0010ffff]+")
+_SHORT = 256
+"""Bytes up to which what a client says of itself is remembered."""
 _LABEL = 60
 """Characters kept of a client's name and of its version: they end in logs and records."""
 
@@ -45,13 +54,35 @@ def progress_token(meta: Mapping[str, bytes]) -> jsonrpc.Id | None:
         raise WireRefusal("wire.bad-params", detail) from None
 
 
+def log_level(meta: Mapping[str, bytes]) -> str:
+    """The level of a modern request's ``_meta``; empty: it wants no log messages.
+
+    Raises ``WireRefusal("wire.bad-params")`` for a level that RFC 5424 does not name.
+    """
+    found = meta.get(LOG_LEVEL)
+    if found is None:
+        return ""
+    said = orjson.loads(found)
+    if said not in LEVELS:
+        raise WireRefusal("wire.bad-params", "logLevel is not a level of RFC 5424")
+    return str(said)
+
+
+def reaches(level: object, wanted: str) -> bool:
+    """Whether a log message of this level is wanted by who wants ``wanted`` and worse; nobody wants
+    any where that is empty."""
+    return wanted in LEVELS and level in LEVELS and LEVELS.index(level) >= LEVELS.index(wanted)
+
+
 def strip(fields: Mapping[str, bytes], *also: str) -> dict[str, bytes | None]:
     """The edit (for ``edit.merge``) that takes the protocol's own keys, and ``also``, out of
     ``_meta``. An emptied ``_meta`` goes too.
 
     Vendor keys stay, and so do ``traceparent``, ``tracestate`` and ``baggage`` (W3C Trace Context).
     """
-    found = fields.get("_meta", b"")
+    found = fields.get("_meta")
+    if found is None:
+        return {}
     names = edit.members(found)
     owned = [name for name in names if name in also or name.startswith(OWNED)]
     if not owned:
@@ -71,11 +102,25 @@ def label(info: bytes | None) -> str:
 
     Self-declared: for people to read, never for a decision.
     """
-    said = orjson.loads(info) if info is not None else None
+    if info is None:
+        return ""
+    return _known_label(info) if len(info) <= _SHORT else _label_of(info)
+
+
+def _label_of(info: bytes) -> str:
+    said = orjson.loads(info)
     if not isinstance(said, dict):
         return ""
     return "/".join(filter(None, (_text(said.get(key)) for key in ("name", "version"))))
 
 
+_known_label = lru_cache(maxsize=1024)(_label_of)
+"""The same clients say who they are in every request."""
+
+
 def _text(value: object) -> str:
-    return _UNPRINTABLE.sub("_", value)[:_LABEL] if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    shown = _UNPRINTABLE.sub("_", value)[:_LABEL]
+    # Some of what is beyond Latin-1 turns the text around, or ends its line.
+    return shown if shown.isprintable() else "".join(c if c.isprintable() else "_" for c in shown)

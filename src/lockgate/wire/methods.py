@@ -13,9 +13,11 @@ LEGACY: frozenset[EraName] = frozenset({"legacy"})
 MODERN: frozenset[EraName] = frozenset({"modern"})
 BOTH = LEGACY | MODERN
 
-Kind = Literal["local", "list", "item", "ignored", "later"]
-"""``local``: answered here. ``list``, ``item``: judged and forwarded. ``ignored``: a notification
-that needs nothing done. ``later``: known to the specification, not passed yet, so refused."""
+Kind = Literal["local", "list", "item", "task", "watch", "ignored", "never", "ask"]
+"""``local``: answered here. ``list``, ``item``: judged and forwarded; ``task`` too, to the upstream
+that a handle of ours names. ``watch``: says what a client wants to be told from now on.
+``ignored``: a notification that needs nothing done. ``never``: known to a specification, and not
+passed. ``ask``: an upstream's own request, put to the client."""
 
 
 Names = Literal["tool", "prompt", "uri", "template", "task", ""]
@@ -46,9 +48,12 @@ class Method(msgspec.Struct, frozen=True):
     cacheable: bool = False
     """Modern results carry ``ttlMs`` and ``cacheScope``."""
     notification: bool = False
+    carries: frozenset[str] = frozenset()
+    """Members among ``NOT_CARRIED`` that are this method's own."""
 
 
 _M = Method
+_ANSWERS = frozenset({"inputResponses"})
 _TOOL = (Target(("name",), "tool"),)
 _PROMPT = (Target(("name",), "prompt"),)
 _URI = (Target(("uri",), "uri"),)
@@ -71,16 +76,20 @@ _ROWS = (
        cacheable=True),
     _M("resources/read", "item", targets=_URI, mirrored=True, cacheable=True),
     _M("completion/complete", "item", targets=_REF),
-    # Next stage: server-to-client traffic, subscriptions and tasks.
-    _M("logging/setLevel", "later", LEGACY),
-    _M("resources/subscribe", "later", LEGACY, targets=_URI),
-    _M("resources/unsubscribe", "later", LEGACY, targets=_URI),
-    _M("subscriptions/listen", "later", MODERN),
-    _M("tasks/get", "later", targets=_TASK, mirrored=True),
-    _M("tasks/cancel", "later", targets=_TASK, mirrored=True),
-    _M("tasks/update", "later", MODERN, targets=_TASK, mirrored=True),
-    _M("tasks/result", "later", LEGACY, targets=_TASK),
-    _M("tasks/list", "later", LEGACY),
+    _M("logging/setLevel", "watch", LEGACY),
+    _M("resources/subscribe", "watch", LEGACY, targets=_URI),
+    _M("resources/unsubscribe", "watch", LEGACY, targets=_URI),
+    _M("subscriptions/listen", "watch", MODERN),
+    # The extension of 2026-07-28. The experimental tasks of 2025-11-25 are another protocol.
+    _M("tasks/get", "task", MODERN, targets=_TASK, mirrored=True),
+    _M("tasks/cancel", "task", MODERN, targets=_TASK, mirrored=True),
+    _M("tasks/update", "task", MODERN, targets=_TASK, mirrored=True, carries=_ANSWERS),
+    _M("tasks/result", "never", LEGACY, targets=_TASK),
+    _M("tasks/list", "never", LEGACY),
+    # What upstreams ask: as requests of their own, or inside ``inputRequests``.
+    _M("elicitation/create", "ask"),
+    _M("sampling/createMessage", "ask"),
+    _M("roots/list", "ask"),
     # What clients tell us without asking anything.
     _M("notifications/initialized", "local", LEGACY, notification=True),
     _M("notifications/cancelled", "local", notification=True),
@@ -89,18 +98,19 @@ _ROWS = (
 )  # fmt: skip
 
 METHODS = {row.name: row for row in _ROWS}
+ASKS = frozenset(row.name for row in _ROWS if row.kind == "ask")
 
 NOT_CARRIED = ("inputResponses", "requestState", "task")
-"""Members of ``params`` that belong to features of the next stage. They are taken out, as both
-specifications demand of a peer that has not declared the feature: ask again, or run plainly."""
+"""Members of ``params`` that are not the method's own: answers and state of an earlier round, which
+have their way of their own, and the experimental tasks of 2025-11-25, which nobody is offered."""
 
 
 def find(method: str, era: EraName, *, notification: bool = False) -> Method | None:
-    """The row of a method that this stage takes in this era; None: unknown, so refused."""
+    """The row of a method that is taken in this era; None: unknown, so refused."""
     row = METHODS.get(method)
     if row is None or era not in row.eras or row.notification is not notification:
         return None
-    return None if row.kind == "later" else row
+    return None if row.kind in ("never", "ask") else row
 
 
 def target_in(row: Method, fields: Mapping[str, bytes]) -> Target | None:

@@ -16,6 +16,7 @@ from lockgate.wire import (
     keys,
     meta,
     methods,
+    rounds,
     versions,
 )
 from lockgate.wire.headers import Headers
@@ -42,6 +43,12 @@ class Request(msgspec.Struct, frozen=True):
     kind: jsonrpc.Kind = "request"
     names: methods.Names = ""
     """What ``name`` names: a completion is about a prompt or about a URI template."""
+    responses: bytes | None = None
+    """``inputResponses`` of a modern request's next round, raw."""
+    state: str | None = None
+    """Its ``requestState``."""
+    log_level: str = ""
+    """The least severe log message a modern client wants with the answer; empty: none."""
     rule: methods.Method | None = None
     """The method's row. None for responses and for notifications that we do not know: both are
     ignored."""
@@ -94,19 +101,23 @@ def _read(message: Message, sent: Headers | None, session: Session | None) -> Re
         raise WireRefusal("wire.unknown-method")
     if rule is not None and rule.targets and not name:
         raise WireRefusal("wire.bad-params", "it does not say what it is about")
+    responses, state = rounds.read_responses(message.method, fields) if modern else (None, None)
     return Request(
         era=envelope.era,
         version=envelope.version,
         id=message.id,
         method=message.method,
         name=name or "",
-        params=_clean(message.params, fields),
+        params=_clean(message.params, fields, rule),
         progress_token=meta.progress_token(declared),
         client=envelope.client,
         capabilities=envelope.capabilities,
         cursor=_cursor(fields) if rule is not None and rule.kind == "list" else None,
         kind=message.kind,
         names=target.names if target is not None else "",
+        responses=responses,
+        state=state,
+        log_level=meta.log_level(declared),
         rule=rule,
     )
 
@@ -121,13 +132,14 @@ def _response(
     return Request("legacy", spoken.version, message.id, "", kind="response", client=spoken.client)
 
 
-def _clean(params: bytes, fields: Mapping[str, bytes]) -> bytes:
+def _clean(params: bytes, fields: Mapping[str, bytes], rule: methods.Method | None) -> bytes:
     """``params`` without what is the protocol's, and with ``arguments`` that are an object.
 
     Raises ``WireRefusal("wire.bad-params")``.
     """
     changes = meta.strip(fields, meta.PROGRESS)
-    changes |= {key: None for key in methods.NOT_CARRIED if key in fields}
+    gone = [key for key in methods.NOT_CARRIED if key in fields]
+    changes |= {key: None for key in gone if rule is None or key not in rule.carries}
     arguments = fields.get("arguments")
     if arguments is not None and not edit.is_object(arguments):
         # Judged as "no arguments" while the upstream sees a list: never. Null means absent.

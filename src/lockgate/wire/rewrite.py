@@ -40,6 +40,8 @@ _PLACES: dict[str, tuple[_Place, ...]] = {
         _Place(("tools", "*"), ("_meta", "ui/resourceUri"), "uri"),
     ),
     "tools/call": _blocks("content", "*"),
+    # The result of a tool's call that became a task, whole or as its handle has it.
+    "tasks/get": _blocks("result", "content", "*"),
     "prompts/list": (_Place(("prompts", "*"), ("name",), "name"),),
     # One block, or (as other messages of MCP have it) several.
     "prompts/get": _blocks("messages", "*", "content") + _blocks("messages", "*", "content", "*"),

@@ -38,6 +38,7 @@ class SseDecoder:
         self._retry: int | None = None
         self._after_cr = False
         self._first = True
+        self._id: str | None = None
         self.last_id: str | None = None
         self.retry: int | None = None
 
@@ -86,13 +87,14 @@ class SseDecoder:
         if name == b"event":
             self._event = value.decode(errors="replace")
         elif name == b"id" and b"\0" not in value:
-            self.last_id = value.decode(errors="replace")
+            self._id = value.decode(errors="replace")
         elif name == b"retry" and value.isdigit() and len(value) < 10:
             self._retry = self.retry = int(value)
         return None
 
     def _dispatch(self) -> SseEvent | None:
         found = None
+        self.last_id = self._id  # only now: who resumes after it must have had the event whole
         if self._data:
             data = b"\n".join(self._data)
             found = SseEvent(data, self.last_id, self._event or "message", self._retry)
@@ -139,6 +141,12 @@ def encode_event(data: bytes, id: str | None = None) -> bytes:
     named = b"id: %b\n" % id.encode() if id is not None else b""
     lines = _EOL.split(data) if b"\n" in data or b"\r" in data else [data]
     return b"event: message\n" + named + b"".join(b"data: %b\n" % n for n in lines) + b"\n"
+
+
+def encode_priming(id: str, retry_ms: int) -> bytes:
+    """An event without a message: it names the place a client can come back to, and when
+    (MCP 2025-11-25, "Transports", polling)."""
+    return b"id: %b\nretry: %d\ndata: \n\n" % (id.encode(), retry_ms)
 
 
 def encode_line(message: bytes) -> bytes:

@@ -7,10 +7,11 @@ import orjson
 import pytest
 
 from lockgate.app.gateway import CAPABILITIES, Gateway
-from lockgate.model import Approval, Call, JournalDown, Notice, Permit, Reply, StoreDown
-from lockgate.pipeline.ports import Notify
-from lockgate.pipeline.sessions import Cursors, Sessions
+from lockgate.model import Approval, Call, JournalDown, Permit, Reply, StoreDown
+from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
 from lockgate.store.sealing import AesGcmSealer
+from lockgate.store.session_states import MemorySessionStates
+from lockgate.upstream.link import Hears
 from lockgate.wire.methods import METHODS
 from support.scenario import Stage
 from support.staged import BOB, SCHEMA, Speaker, Waiting, named, regate, rows, stage_of
@@ -36,10 +37,10 @@ class Answering:
         self.seen: list[Call] = []
         self._stage = stage
 
-    async def send(self, permit: Permit, notify: Notify) -> Reply:
+    async def send(self, permit: Permit, hears: Hears) -> Reply:
         self.seen.append(permit.call)
         if permit.call.method == "tools/list":
-            return await self._stage.simulated.send(permit, notify)
+            return await self._stage.simulated.send(permit, hears)
         return Reply(permit.call, self.raw, self.is_error)
 
 
@@ -59,10 +60,16 @@ async def test_exactly_what_is_forwarded_is_announced() -> None:
     }
     announced = {"completion": "completions"}
     wanted: dict[str, Any] = {announced.get(area, area): {} for area in forwarded}
+    for area in ("tools", "prompts", "resources"):
+        wanted[area] = {"listChanged": True}
+    wanted["resources"]["subscribe"] = True
+    wanted["logging"] = {}
     alice = Speaker(stage_of())
     opened = (await alice.open()).result
     found = (await alice.modern("server/discover")).result
-    assert opened["capabilities"] == found["capabilities"] == wanted == orjson.loads(CAPABILITIES)
+    assert opened["capabilities"] == wanted == orjson.loads(CAPABILITIES)
+    # Tasks are of the modern era.
+    assert found["capabilities"] == wanted | {"extensions": {"io.modelcontextprotocol/tasks": {}}}
     assert opened["serverInfo"]["name"] == "lockgate"
     assert opened["serverInfo"] == found["_meta"]["io.modelcontextprotocol/serverInfo"]
     assert "Lockgate" in opened["instructions"]
@@ -309,9 +316,9 @@ async def test_progress_after_a_reload_is_still_inspected() -> None:
     task = asyncio.ensure_future(alice.modern("tools/call", asked))
     await asyncio.wait_for(upstream.reached.wait(), 5)
     regate(stage, sender=Answering(stage, {}), journal=None)
-    assert upstream.notify is not None
+    assert upstream.hears is not None
     for raw in (b'{"progress":"half"}', b'{"progress":1}'):
-        upstream.notify(Notice(upstream.call, "notifications/progress", raw))
+        upstream.hears.note("notifications/progress", raw)
     upstream.finish.set()
     assert (await task).reason == ""
     assert [n["params"]["progress"] for n in alice.heard] == [1]
@@ -408,8 +415,8 @@ async def test_a_session_that_may_have_been_ended_is_not_resumed() -> None:
     stage = stage_of()
     sealer = AesGcmSealer(b"s" * 32)
     stage.gateway = Gateway(
-        stage.gateway.state, Sessions(sealer, Forgotten(), 60_000), Cursors(sealer),
-        lambda reason, peer: None,
+        stage.gateway.state, Sessions(sealer, Forgotten(), 60_000), Cursors(sealer), Rounds(sealer),
+        MemorySessionStates(lambda: 0), sealer, lambda reason, peer: None,
     )  # fmt: skip
     alice = Speaker(stage)
     await alice.open()

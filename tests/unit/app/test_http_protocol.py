@@ -197,6 +197,16 @@ async def test_headers_are_bounded(what: str) -> None:
         assert not one.reached.is_set()
 
 
+@pytest.mark.parametrize("what", LARGE)
+async def test_so_are_those_of_a_later_request(what: str) -> None:
+    async with door() as one:
+        peer = await one.connect()
+        peer.writer.write(GET)
+        await peer.until(END)
+        peer.writer.write(LARGE[what])
+        assert peer.judged(await peer.rest()) == (431, "wire.headers-too-large")
+
+
 async def test_almost_as_many_are_taken_and_each_request_has_its_own_bound() -> None:
     async with door() as one:
         peer = await one.connect()

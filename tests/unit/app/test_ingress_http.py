@@ -1,118 +1,28 @@
 import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 import orjson
 import pytest
 
-from lockgate.app.brake import BODIES, Brake
-from lockgate.app.ingress_http import Edge, Ingress
-from lockgate.identity.refusal import AuthRefusal
-from lockgate.model import Notice, Principal
+from lockgate.app.brake import BODIES
 from lockgate.store.quota import QuotaLimits
 from lockgate.wire.streams import KEEP_ALIVE
 from support.asgi import Visit
-from support.client import ACCEPT, LEGACY, enveloped, mirror
-from support.processes import until
-from support.scenario import Stage
-from support.staged import Waiting, regate, rows, stage_of
-
-HOST = "gate.example:8765"
-EDGE = Edge(frozenset({HOST}), frozenset({"https://console.example"}), 10_000, 5.0)
-PLENTY = QuotaLimits(600, 100, 1)
-HEADERS = {"host": HOST, "authorization": "Bearer alice", "content-type": "application/json",
-           "accept": ACCEPT}  # fmt: skip
-PATIENT = {"name": "get_patient", "arguments": {}}
-PROGRESS = {**PATIENT, "_meta": {"progressToken": 1}}
-STREAM = "text/event-stream"
-
-
-class House:
-    """An ingress before a stage whose upstream answers when told to."""
-
-    def __init__(self, edge: Edge = EDGE, messages: QuotaLimits = PLENTY) -> None:
-        self.stage: Stage = stage_of()
-        self.upstream = Waiting(self.stage.simulated)
-        regate(self.stage, sender=self.upstream)
-        self.refused: list[tuple[str, str]] = []
-        self.health: dict[str, Any] = {"status": "ready"}
-        self.ingress = Ingress(
-            self.stage.gateway, edge, self.authenticate,
-            lambda reason, peer: self.refused.append((reason, peer)), lambda: self.health,
-            Brake(messages, lambda: 0),
-        )  # fmt: skip
-
-    def authenticate(self, authorization: list[str], now_ms: int) -> Principal | AuthRefusal:
-        if authorization == ["Bearer broken"]:
-            raise ValueError("a defect")
-        if authorization == ["Bearer alice"]:
-            return self.stage.principal
-        return AuthRefusal("auth.invalid" if authorization else "auth.missing")
-
-    async def take(self, visit: Visit) -> Visit:
-        await asyncio.wait_for(self.ingress(visit.scope, visit.receive, visit.send), 10)
-        return visit
-
-    def begin(self, visit: Visit) -> "asyncio.Task[Visit]":
-        return asyncio.ensure_future(self.take(visit))
-
-    async def called(self, visit: Visit) -> "asyncio.Task[Visit]":
-        """The visit, once its call is under way at the upstream."""
-        task = self.begin(visit)
-        await asyncio.wait_for(self.upstream.reached.wait(), 5)
-        return task
-
-    def progress(self) -> None:
-        assert self.upstream.notify is not None
-        notice = Notice(self.upstream.call, "notifications/progress", b'{"progress":1}')
-        self.upstream.notify(notice)
-
-    async def open(self) -> str:
-        params = {"protocolVersion": LEGACY, "capabilities": {},
-                  "clientInfo": {"name": "t", "version": "1"}}  # fmt: skip
-        opened = await self.take(Visit(headers=HEADERS, path="/mcp/clinic",
-                                       body=message("initialize", params)))  # fmt: skip
-        return opened.headers["mcp-session-id"]
-
-    async def outcome(self) -> str:
-        """Reason of the last call's outcome, once nothing runs any more."""
-        await asyncio.to_thread(until, lambda: self.stage.gateway.inflight.running == 0)
-        return [r.reason for r in await rows(self.stage) if r.kind == "call.outcome"][-1]
-
-
-def message(method: str, params: Mapping[str, Any], id: int = 1) -> bytes:
-    return orjson.dumps({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
-
-
-def modern(
-    method: str = "tools/list",
-    params: dict[str, Any] | None = None,
-    but: Mapping[str, str | None] = {},
-    **changes: str | None,
-) -> Visit:
-    """A good request, but for these headers (None: left out)."""
-    named = {name.replace("_", "-"): value for name, value in {**but, **changes}.items()}
-    headers = {**HEADERS, **mirror(method, params or {}), **named}
-    sent = tuple((name, value) for name, value in headers.items() if value is not None)
-    return Visit(path="/mcp/clinic", headers=sent, body=message(method, enveloped(params)))
-
-
-def legacy(session: str, method: str, params: dict[str, Any]) -> Visit:
-    headers = {**HEADERS, "mcp-session-id": session}
-    return Visit(path="/mcp/clinic", headers=headers, body=message(method, params))
-
-
-def events(visit: Visit) -> list[Any]:
-    """The messages of a stream; comments are none."""
-    found = [e.partition(b"data: ")[2] for e in visit.body.split(b"\n\n")]
-    return [orjson.loads(data) for data in found if data]
-
-
-def reason(visit: Visit) -> str:
-    return str(visit.json["error"]["data"]["reason"])
-
+from support.house import (
+    EDGE,
+    HEADERS,
+    HOST,
+    PATIENT,
+    PROGRESS,
+    STREAM,
+    House,
+    events,
+    legacy,
+    modern,
+    reason,
+)
+from support.staged import rows
 
 # How an answer travels.
 
@@ -156,7 +66,7 @@ async def test_what_comes_with_the_answer_comes_before_it() -> None:
 
 async def test_silence_is_filled_with_comments() -> None:
     house = House()
-    house.ingress.keep_alive_seconds = 0.001
+    house.ingress.streams.keep_alive_seconds = 0.001
     task = await house.called(visit := modern("tools/call", PATIENT))
     await visit.until(lambda v: v.body.count(KEEP_ALIVE) >= 2)
     assert visit.headers["content-type"] == STREAM
@@ -167,7 +77,7 @@ async def test_silence_is_filled_with_comments() -> None:
 
 async def test_who_takes_no_streams_gets_the_answer_alone() -> None:
     house = House()
-    house.ingress.keep_alive_seconds = 0.001
+    house.ingress.streams.keep_alive_seconds = 0.001
     visit = modern("tools/call", PROGRESS, accept="application/json")
     task = await house.called(visit)
     house.progress()
@@ -326,7 +236,7 @@ async def test_nobody_s_body_is_awaited() -> None:
 async def test_a_wrong_key_is_refused_before_saying_which_upstreams_there_are() -> None:
     house = House()
     for path in ("/mcp/clinic", "/mcp/nothing"):
-        visit = modern(authorization="Bearer bob")
+        visit = modern(authorization="Bearer mallory")
         visit.scope["path"] = path
         assert await turned_away(house, visit) == (401, "auth.invalid")
         assert 'error="invalid_token"' in visit.headers["www-authenticate"]
@@ -382,10 +292,12 @@ async def test_a_slow_body_is_not_awaited() -> None:
 
 
 async def test_other_http_methods_are_refused() -> None:
-    visit = modern()
-    visit.scope["method"] = "GET"
-    assert await turned_away(House(), visit) == (405, "wire.bad-http-method")
-    assert visit.headers["allow"] == "POST, DELETE"
+    for method, version, allowed in (("GET", "2026-07-28", "POST"), ("PUT", "2026-07-28", "POST"),
+                                     ("PUT", "2025-11-25", "GET, POST, DELETE")):  # fmt: skip
+        visit = modern(mcp_protocol_version=version)
+        visit.scope["method"] = method
+        assert await turned_away(House(), visit) == (405, "wire.bad-http-method")
+        assert visit.headers["allow"] == allowed
 
 
 async def test_other_protocols_are_not_spoken() -> None:

@@ -1,137 +1,29 @@
 import asyncio
+import io
 import json
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lockgate.app.ingress_stdio import carry
-from support.client import ENVELOPE, LEGACY
+from support.carried import (
+    CANCELLED,
+    INITIALIZE,
+    INITIALIZED,
+    Client,
+    FakeGateway,
+    Json,
+    carried,
+    modern,
+    request,
+    result,
+)
 from support.upstream_endpoint import Out, serving
-
-INITIALIZE = {"jsonrpc": "2.0", "id": 0, "method": "initialize",
-              "params": {"protocolVersion": LEGACY, "capabilities": {}}}  # fmt: skip
-OPENED = {"jsonrpc": "2.0", "id": 0, "result": {"protocolVersion": LEGACY}}
-CANCELLED = {"jsonrpc": "2.0", "method": "notifications/cancelled"}
-Json = dict[str, Any]
-
-
-def request(id: object, method: str = "tools/list", **params: Any) -> Json:
-    return {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
-
-
-def modern(id: object, method: str = "tools/list") -> Json:
-    return request(id, method, _meta=ENVELOPE)
-
-
-def result(id: object, **members: Any) -> Json:
-    return {"jsonrpc": "2.0", "id": id, "result": members}
-
-
-class FakeGateway:
-    """Answers each method as ``acts`` says, or with what it was asked for."""
-
-    def __init__(self) -> None:
-        self.acts: dict[str, Callable[[Json, Out], Any]] = {"initialize": self._open}
-        self.received: list[tuple[str, dict[str, str], Json]] = []
-        self.reached = asyncio.Event()
-        self.go = asyncio.Event()
-        self.gone = asyncio.Event()
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body, more = b"", True
-        while more:
-            part = await receive()
-            body, more = body + part.get("body", b""), part.get("more_body", False)
-        headers = {k.decode(): v.decode() for k, v in scope["headers"]}
-        message: Json = {}
-        if body.startswith(b"{"):
-            message = json.loads(body)
-        self.received.append((scope["method"], headers, message))
-        out = Out(receive, send)
-        if scope["method"] == "DELETE":
-            await out.empty(204)
-        elif "id" not in message:
-            await out.empty(202)
-        else:
-            await self.acts.get(message["method"], self._echo)(message, out)
-
-    async def _open(self, message: Json, out: Out) -> None:
-        await out.json(200, OPENED, [("mcp-session-id", "s-1")])
-
-    async def _echo(self, message: Json, out: Out) -> None:
-        await out.json(200, result(message["id"], method=message["method"]))
-
-    async def hang(self, message: Json, out: Out) -> None:
-        """As a call that runs: the stream is kept alive until its client leaves."""
-        self.reached.set()
-        await self.go.wait()
-        await out.begin("text/event-stream")
-        await out.more(b": keep-alive\n\n")
-        await out.gone()
-        self.gone.set()
-
-    def methods(self) -> list[str]:
-        return [message.get("method", verb) for verb, _, message in self.received]
-
-
-class Client:
-    """The other end of the shim's standard streams."""
-
-    def __init__(self, url: str, key: str = "lgp_key") -> None:
-        reading, self._writing = os.pipe()
-        self._said: asyncio.Queue[bytes] = asyncio.Queue()
-        source = os.fdopen(reading, "rb", buffering=0)
-        self.running = asyncio.ensure_future(carry(url, key, source, self))  # type: ignore[arg-type]
-
-    # A sink, as ``carry`` sees it.
-
-    def write(self, line: bytes) -> None:
-        assert line.endswith(b"\n")
-        assert line.count(b"\n") == 1
-        self._said.put_nowait(line)
-
-    def flush(self) -> None:
-        """Written already."""
-
-    # A client, as tests see it.
-
-    def say(self, *messages: Json | bytes) -> None:
-        for one in messages:
-            os.write(
-                self._writing, one if isinstance(one, bytes) else json.dumps(one).encode() + b"\n"
-            )
-
-    async def hears(self) -> Any:
-        return json.loads(await asyncio.wait_for(self._said.get(), 10))
-
-    @property
-    def silent(self) -> bool:
-        return self._said.empty()
-
-    async def close(self) -> None:
-        """Close stdin; returns when the shim has ended."""
-        if self._writing >= 0:
-            os.close(self._writing)
-            self._writing = -1
-        await asyncio.wait_for(self.running, 10)
-
-
-@asynccontextmanager
-async def carried() -> AsyncIterator[tuple[FakeGateway, Client]]:
-    gateway = FakeGateway()
-    async with serving(gateway) as url:
-        client = Client(url)
-        try:
-            yield gateway, client
-        finally:
-            await client.close()
 
 
 async def test_lines_go_in_as_they_are_and_answers_come_out_as_lines() -> None:
@@ -156,7 +48,8 @@ async def test_a_session_is_kept_and_ended() -> None:
         assert [(await client.hears())["id"] for _ in range(2)] == [0, 1]
     verb, headers, _ = gateway.received[-1]
     assert (verb, headers["authorization"]) == ("DELETE", "Bearer lgp_key")
-    sessions = [headers.get("mcp-session-id") for _, headers, _ in gateway.received]
+    posted = [one for one in gateway.received if one[0] != "GET"]
+    sessions = [headers.get("mcp-session-id") for _, headers, _ in posted]
     assert sessions == [None, "s-1", "s-1", "s-1"]
 
 
@@ -241,6 +134,19 @@ async def test_odd_messages_are_left_to_the_gateway(params: object) -> None:
         answers = [await client.hears(), await client.hears()]
         assert [a["id"] for a in answers if a["id"] == 2] == [2]
     assert "notifications/cancelled" in gateway.methods()
+
+
+async def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
+    said = b"\n".join(json.dumps(one).encode() for one in (INITIALIZE, INITIALIZED, request(1)))
+    (tmp_path / "said").write_bytes(said + b"\n")
+    gateway, sink = FakeGateway(), io.BytesIO()
+    async with serving(gateway) as url, asyncio.timeout(10):
+        for name in (str(tmp_path / "said"), os.devnull):
+            with open(name, "rb", buffering=0) as source:  # noqa: ASYNC230 - it is not read here
+                await carry(url, "lgp_key", source, sink)
+    answers = [json.loads(line)["id"] for line in sink.getvalue().splitlines()]
+    assert answers == [0, 1]
+    assert gateway.methods()[-1] == "DELETE"
 
 
 # What goes wrong.

@@ -24,8 +24,8 @@ def run(*arguments: str, spy: str = SPY) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     ("arguments", "loaded"),
     [
-        (("stdio",), {"main", "ingress_stdio"}),
-        (("stdio", "--help"), {"main", "program", "ingress_stdio", "server"}),
+        (("stdio",), {"main", "ingress_stdio", "shim", "underway"}),
+        (("stdio", "--help"), {"main", "program", "ingress_stdio", "shim", "underway", "server"}),
         (("keys", "demo"), {"main", "program", "server", "demo.command"}),
     ],
 )

@@ -7,7 +7,8 @@ from lockgate.app.office import LocalOffice, gate_url, this_machine, this_progra
 from lockgate.app.settings import Listen, Settings
 from lockgate.control_plane.cli.office import PoliciesSeen
 from lockgate.control_plane.services.refused import Misconfigured
-from lockgate.model import KeyRecord
+from lockgate.model import KeyRecord, StoreDown
+from support.postgres import Server
 
 KEY = KeyRecord("k", "personal", "a", "a", frozenset({"r"}), "", "h", 1, 2)
 
@@ -28,6 +29,29 @@ def test_stores_are_made_when_opened_and_kept(tmp_path: Path) -> None:
     with made.open() as records:
         assert records.keys.list() == (KEY,)
         assert records.pepper == pepper
+
+
+def test_stores_may_be_in_postgresql(
+    tmp_path: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with postgres.database(made=False) as url:
+        monkeypatch.setenv("DATABASE_URL", url)
+        made = office(tmp_path, "database: env:DATABASE_URL")
+        assert not made.has_records()
+        with made.open() as records:
+            records.keys.add(KEY)
+        assert made.has_records()
+        with made.open() as records:
+            assert records.keys.list() == (KEY,)
+    assert not (tmp_path / "data" / "lockgate.db").exists()
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+
+
+def test_a_database_that_cannot_be_had_is_said(tmp_path: Path) -> None:
+    made = office(tmp_path, "database: env:NO_SUCH_VARIABLE")
+    assert made.has_records(), "so that opening it says what is wrong"
+    with pytest.raises(StoreDown, match="NO_SUCH_VARIABLE"), made.open():
+        pass
 
 
 def test_the_deployment_as_the_commands_see_it(tmp_path: Path) -> None:

@@ -49,3 +49,15 @@ async def test_a_message_is_a_change_and_so_is_anything_else_worth_a_look() -> N
     await asyncio.sleep(0)
     outbox.wake()
     assert await waiting
+
+
+def test_from_some_point_on_all_goes_elsewhere_and_first_what_waits() -> None:
+    outbox = Outbox()
+    outbox.put(b"a")
+    waited = outbox.waiting
+    elsewhere: list[bytes] = []
+    outbox.forward(elsewhere.append)
+    outbox.put(b"b")
+    assert elsewhere == [b"a", b"b"]
+    assert (waited, outbox.waiting) == (True, False)
+    assert outbox.take() == []

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.app.reload import REFUSALS, Reloader, policy_files
+from lockgate.app.reload import REFUSALS, Reloader, content_digest, fingerprint, policy_files
 from lockgate.app.settings import Settings
 from lockgate.app.settings_file import SettingsInvalid, load
 from lockgate.model.problem import Problem
@@ -67,6 +67,19 @@ async def test_a_policy_file_that_changes_comes_or_goes_is_taken(house: House) -
     (house.rules / "c.cedar").unlink()
     assert await house.looks() == 1
     assert await house.looks() == 0
+
+
+async def test_what_is_in_force_has_a_digest_of_its_own(house: House) -> None:
+    first = house.reloader.taken
+    house.path.write_text("zzz: 1")
+    await house.looks()
+    assert house.reloader.taken == first, "it was not taken"
+    house.path.write_text("policies: rules\nlimits: {burst: 3}\n")
+    await house.looks()
+    assert house.reloader.taken != first
+    house.path.write_text("policies: rules\n")
+    await house.looks()
+    assert house.reloader.taken == first
 
 
 async def test_a_broken_configuration_leaves_the_last_good_one(
@@ -153,3 +166,21 @@ def test_policy_files_in_a_fixed_order(house: House) -> None:
     named = Settings(policies=("single.cedar", "rules"))
     names = [f.name for f in policy_files(named, house.path.parent)]
     assert names == ["single.cedar", *sorted(made), "a.cedar"]
+
+
+async def test_what_changed_while_it_was_read_for_the_first_time_is_taken(house: House) -> None:
+    content = content_digest(house.path)
+    settings = load(house.path)
+    house.path.write_text("policies: rules\nlimits: {burst: 3}\n")
+    seen = fingerprint(house.path, content, settings)
+    house.reloader = Reloader(house.path, settings, house.apply, seen)
+    assert await house.looks() == 1
+    assert house.taken[0].limits.burst == 3
+
+
+async def test_what_was_read_whole_is_not_taken_again(house: House) -> None:
+    content = content_digest(house.path)
+    settings = load(house.path)
+    seen = fingerprint(house.path, content, settings)
+    house.reloader = Reloader(house.path, settings, house.apply, seen)
+    assert await house.looks() == 0

@@ -66,6 +66,18 @@ def test_paths_are_taken_from_where_the_file_is(tmp_path: Path) -> None:
     assert made.upstreams["remote"].headers["Authorization"] == "Bearer env:REMOTE"
 
 
+def test_the_database_may_be_named_in_a_file_beside(tmp_path: Path) -> None:
+    file = tmp_path / "lockgate.yaml"
+    file.write_text("database: file:secrets/db")
+    assert load(file).database == f"file:{tmp_path}/secrets/db"
+
+
+def test_a_database_with_its_password_is_refused_and_not_repeated() -> None:
+    found = only("database: postgresql://gate:pa55word@db.example/x")
+    assert "pa55word" not in str(found)
+    assert "file:/path" in found.remedy
+
+
 def test_policies_are_one_place_or_several() -> None:
     assert parse("policies: rules").policies == ("rules",)
     assert parse("policies: [a.cedar, b.cedar]").policies == ("a.cedar", "b.cedar")

@@ -29,6 +29,7 @@ from lockgate.model import (
     Principal,
     Reservation,
     SendFailed,
+    Terms,
     binding_of,
 )
 from lockgate.model.reference import ReferenceBroken
@@ -207,12 +208,12 @@ def test_tools_of_a_changed_upstream_are_forgotten_and_no_others(
 ) -> None:
     state = plant.state(settings, POLICIES)
     for upstream in state.resolver.upstreams.values():
-        plant.tools.put(upstream, ALICE.holder, (tool(upstream=upstream.name),))
+        plant.tools.put(upstream, Terms(ALICE.holder), (tool(upstream=upstream.name),))
     plant.state(settings, POLICIES)
-    assert plant.tools.tools("clinic", ALICE.holder)
+    assert plant.tools.tools("clinic", Terms(ALICE.holder))
     plant.state(later(old="--quiet", new="--loud"), POLICIES)
-    assert plant.tools.tools("clinic", ALICE.holder) is None
-    assert plant.tools.tools("shop", ALICE.holder)
+    assert plant.tools.tools("clinic", Terms(ALICE.holder)) is None
+    assert plant.tools.tools("shop", Terms(ALICE.holder))
 
 
 def test_an_upstream_that_went_is_registered_no_more(plant: Plant, settings: Settings) -> None:
@@ -287,9 +288,9 @@ def test_what_one_process_seals_another_opens(plant: Plant, settings: Settings) 
 
 async def test_upstreams_are_closed_for_good(plant: Plant, settings: Settings) -> None:
     plant.state(settings, POLICIES)
-    await plant.close_upstreams()
+    await plant.close()
     with pytest.raises(SendFailed, match="stopping"):
-        async with plant.pool.lease(plant.registry.all()[0], ALICE.holder):
+        async with plant.pool.lease(plant.registry.all()[0], Terms(ALICE.holder)):
             pass
 
 
@@ -299,9 +300,9 @@ async def test_links_of_a_changed_upstream_are_retired(plant: Plant) -> None:
             f"upstreams: {{shop: {{url: '{url}', region: {r}}}}}" for r in ("eu", "us")
         )
         plant.state(parse(before), POLICIES)
-        async with plant.pool.lease(plant.registry.all()[0], ALICE.holder):
+        async with plant.pool.lease(plant.registry.all()[0], Terms(ALICE.holder)):
             plant.state(parse(before), POLICIES)
             assert len(plant.pool.descriptions()) == 1
             plant.state(parse(after), POLICIES)
             assert plant.pool.descriptions() == ()
-        await plant.close_upstreams()
+        await plant.close()

@@ -108,6 +108,17 @@ async def test_a_note_is_written_without_anyone_waiting(store: Store) -> None:
     await journal.close()
 
 
+async def test_notes_wait_a_moment_for_a_commit_that_takes_them_along(store: Store) -> None:
+    journal = GroupCommitJournal(store)
+    journal.note(event("n1"))
+    journal.note(event("n2"))
+    await tasks_ran()
+    assert not store.batches, "each note had a transaction of its own"
+    await journal.commit(event("e1"))
+    assert store.batches == [["n1", "n2", "e1"]]
+    await journal.close()
+
+
 async def test_the_order_is_the_order_of_coming(store: Store) -> None:
     journal = GroupCommitJournal(store, batch_max=2)
     store.open.clear()

@@ -8,9 +8,9 @@ import pytest
 
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.model import AuditEvent, JournalDown, StoreDown
-from lockgate.store.database import open_database
+from lockgate.store.events import StoredEvents
 from lockgate.store.migrate import upgrade
-from lockgate.store.sqlite_events import SqliteEvents
+from lockgate.store.sqlite import open_sqlite
 
 
 def event(name: str) -> AuditEvent:
@@ -18,8 +18,8 @@ def event(name: str) -> AuditEvent:
 
 
 async def test_many_callers_at_once_all_end_up_on_disk(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "lockgate.db", upgrade)
-    journal = GroupCommitJournal(SqliteEvents(engine))
+    engine = open_sqlite(tmp_path / "lockgate.db", upgrade)
+    journal = GroupCommitJournal(StoredEvents(engine))
 
     async def caller(name: int) -> None:
         for n in range(20):
@@ -39,8 +39,8 @@ async def test_many_callers_at_once_all_end_up_on_disk(tmp_path: Path) -> None:
 
 
 async def test_a_locked_database_stops_traffic_until_it_is_free(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "lockgate.db", upgrade, busy_ms=10)
-    journal = GroupCommitJournal(SqliteEvents(engine))
+    engine = open_sqlite(tmp_path / "lockgate.db", upgrade, busy_ms=10)
+    journal = GroupCommitJournal(StoredEvents(engine))
     other = sqlite3.connect(tmp_path / "lockgate.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(JournalDown) as down:

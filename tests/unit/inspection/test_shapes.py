@@ -1,10 +1,12 @@
 import pytest
 
-from lockgate.inspection.shapes import NoticeShape, ReplyShape
-from lockgate.model import Call, Facts, Notice, Reply
+from lockgate.inspection.shapes import ReplyShape
+from lockgate.model import Call, Facts, Reply
 from worlds import call, list_call
 
 NONE = Facts({})
+UNKNOWN = "reply.unknown-type"
+NEEDS = "upstream.needs-input"
 
 
 @pytest.mark.parametrize(
@@ -13,8 +15,21 @@ NONE = Facts({})
         (call(), b'{"content":[],"x":1}', "inspection.clean"),
         (call(), b'{"content":{}}', "reply.shape"),
         (call(), b"3", "reply.shape"),
-        (call(), b'{"content":[],"resultType":"input_required"}', "upstream.needs-input"),
+        (call(), b'{"content":[],"resultType":"input_required"}', "reply.shape"),
+        (call(), b'{"resultType":"input_required","requestState":"s"}', "inspection.clean"),
+        (call(), b'{"resultType":"input_required","inputRequests":[]}', "reply.shape"),
+        (list_call(), b'{"resultType":"input_required","requestState":"s"}', NEEDS),
+        (
+            list_call("completion/complete"),
+            b'{"resultType":"input_required","requestState":"s"}',
+            NEEDS,
+        ),
         (call(), b'{"content":[],"resultType":"task"}', "reply.unknown-type"),
+        (list_call(), b'{"resultType":"task","taskId":"t","status":"working"}', UNKNOWN),
+        (list_call("tasks/get"), b'{"resultType":"task","taskId":"","status":"working"}', UNKNOWN),
+        (list_call("tasks/cancel"), b"{}", "inspection.clean"),
+        (list_call("tasks/update"), b'{"resultType":"complete"}', "inspection.clean"),
+        (list_call("tasks/update"), b'{"resultType":"other"}', UNKNOWN),
         (call(), b'{"content":[],"resultType":["complete"]}', "reply.unknown-type"),
         (list_call(), b'{"tools":[]}', "inspection.clean"),
         (list_call(), b'{"prompts":[]}', "reply.shape"),
@@ -43,13 +58,24 @@ def test_an_error_is_an_error_object(raw: bytes, reason: str) -> None:
 @pytest.mark.parametrize(
     ("method", "raw", "reason"),
     [
-        ("notifications/progress", b'{"progress":1.5,"total":3,"message":"m"}', "inspection.clean"),
-        ("notifications/progress", b'{"progress":true}', "reply.shape"),
-        ("notifications/progress", b'{"progress":1,"message":7}', "reply.shape"),
-        ("notifications/progress", b"[]", "reply.shape"),
-        ("notifications/progress", b'{"progress":1,"x":"' + b"y" * 5_000 + b'"}', "reply.shape"),
-        ("notifications/message", b'{"progress":1}', "reply.shape"),
+        ("elicitation/create", b'{"action":"accept","content":{"ok":true}}', "inspection.clean"),
+        ("elicitation/create", b'{"action":"decline"}', "inspection.clean"),
+        ("elicitation/create", b'{"action":"perhaps"}', "reply.shape"),
+        ("elicitation/create", b'{"content":{"ok":true}}', "reply.shape"),
+        ("elicitation/create", b'{"action":"accept","content":["ok"]}', "reply.shape"),
+        ("elicitation/create", b'{"action":["accept"]}', "reply.shape"),
+        ("sampling/createMessage", b'{"role":"assistant","content":{}}', "inspection.clean"),
+        ("sampling/createMessage", b'{"role":"assistant","content":[]}', "inspection.clean"),
+        ("sampling/createMessage", b'{"role":"assistant","content":"hi"}', "reply.shape"),
+        ("sampling/createMessage", b'{"content":{}}', "reply.shape"),
+        ("roots/list", b'{"roots":[]}', "inspection.clean"),
+        ("roots/list", b'{"roots":{}}', "reply.shape"),
+        ("roots/list", b'{"resultType":"input_required","requestState":"s"}', NEEDS),
+        ("roots/list", b'{"roots":[],"resultType":"task"}', "reply.unknown-type"),
+        ("roots/list", b"[]", "reply.shape"),
     ],
 )
-def test_only_short_progress_passes(method: str, raw: bytes, reason: str) -> None:
-    assert NoticeShape().check(Notice(call(), method, raw), NONE).reason == reason
+def test_a_clients_answer_has_the_shape_of_the_question(
+    method: str, raw: bytes, reason: str
+) -> None:
+    assert ReplyShape().check(Reply(list_call(method), raw), NONE).reason == reason

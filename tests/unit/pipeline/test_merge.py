@@ -6,14 +6,14 @@ import pytest
 
 from lockgate.model import Call, Permit, Principal, Reply, Reservation, SendFailed, Upstream
 from lockgate.pipeline.caller import Caller, Endpoint
-from lockgate.pipeline.merge import PAGE_BYTES, PAGE_ITEMS, UNAVAILABLE, listed
-from lockgate.pipeline.ports import Notify
+from lockgate.pipeline.merge import NOTHING, PAGE_BYTES, PAGE_ITEMS, UNAVAILABLE, listed, view
 from lockgate.pipeline.resolve import Resolver
 from lockgate.pipeline.run import Refused
 from lockgate.pipeline.sessions import Cursors
-from lockgate.store.quota import QuotaLimits, Reservations
+from lockgate.store.quota import MemoryBuckets, QuotaLimits, Reservations
 from lockgate.store.sealing import AesGcmSealer
 from lockgate.upstream.catalogue import ToolCache
+from lockgate.upstream.link import Hears
 from lockgate.wire.refusal import WireRefusal
 from lockgate.wire.request import Request
 from support.world import PERMIT_ALL, World, shipped_order
@@ -32,7 +32,7 @@ class Lists(World):
         super().__init__(shipped_order(policy))
         self.lists = lists
 
-    async def send(self, permit: Permit, notify: Notify) -> Reply:
+    async def send(self, permit: Permit, hears: Hears) -> Reply:
         said = self.lists[permit.call.upstream.name]
         if isinstance(said, Exception):
             raise said
@@ -93,7 +93,7 @@ class Limited(Lists):
 
     def __init__(self, lists: dict[str, Any]) -> None:
         super().__init__(lists)
-        self.quota = Reservations(QuotaLimits(1, 1, 1), lambda: self.now)
+        self.quota = Reservations(QuotaLimits(1, 1, 1), MemoryBuckets(lambda: self.now))
 
     def _reserve(self, call: Call) -> Reservation:
         return self.quota.learn(call)
@@ -157,6 +157,41 @@ async def test_a_cursor_is_refused_to_others_and_for_a_list_that_changed() -> No
     world.lists["clinic"] = many[1:] + tools("new", "newer")
     with pytest.raises(WireRefusal, match=r"cursor\.invalid"):
         await ask(world, cursor=cursor)
+
+
+async def viewed(world: World, endpoint: Endpoint, upstream: str = "clinic") -> str | None:
+    resolver = Resolver({name: Upstream(name) for name in NAMES}, ToolCache())
+    caller = Caller(ALICE, endpoint, "", "c-1")
+    return await view(request(), upstream, caller, resolver, world.gate())
+
+
+@pytest.mark.parametrize("endpoint", [ALL, ONE], ids=["all", "one"])
+async def test_a_view_is_what_the_caller_may_see(endpoint: Endpoint) -> None:
+    one = await viewed(Lists({"clinic": tools("a")}), endpoint)
+    assert one
+    assert one == await viewed(Lists({"clinic": tools("a")}), endpoint)
+    assert one != await viewed(Lists({"clinic": tools("a", title="A")}), endpoint)
+    assert await viewed(Lists({"clinic": []}), endpoint) == NOTHING
+    down = SendFailed("upstream.unreachable", "down")
+    assert await viewed(Lists({"clinic": down}), endpoint) is None
+    forbidden = Lists({"clinic": tools("a")}, policy="forbid(principal, action, resource);")
+    assert await viewed(forbidden, endpoint) == NOTHING
+    hidden = "permit(principal, action, resource) unless { resource has name };"
+    assert await viewed(Lists({"clinic": tools("a")}, policy=hidden), endpoint) == NOTHING
+
+
+@pytest.mark.parametrize("down", [False, True])
+async def test_who_lists_is_said_to_have_seen_exactly_that(down: bool) -> None:
+    time: object = SendFailed("upstream.unreachable", "down") if down else []
+    world, shown = Lists({"clinic": tools("a"), "time": time}), []
+    resolver = Resolver({name: Upstream(name) for name in NAMES}, ToolCache())
+    caller = Caller(ALICE, ALL, "", "c-1")
+    await listed(request(), caller, resolver, world.gate(), CURSORS,
+                 lambda *seen: shown.append(seen))  # fmt: skip
+    ((who, what, views),) = shown
+    assert (who, what.method) == (caller, "tools/list")
+    assert views.keys() == ({"clinic"} if down else {"clinic", "time"})
+    assert views["clinic"] == await viewed(world, ALL)
 
 
 def test_an_endpoint_is_a_value() -> None:

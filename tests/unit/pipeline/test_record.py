@@ -9,6 +9,7 @@ from lockgate.model import (
     Finding,
     Known,
     Reply,
+    Tool,
     Unknown,
     Verdict,
     combine,
@@ -87,6 +88,15 @@ def test_a_refused_request_and_a_session_name_their_caller() -> None:
     assert b"192.0.2.7" in refused.slots["net"]
     opened = record.session(STAMP, "session.opened", "s-1", CALLER)
     assert (opened.kind, opened.header["session"]) == ("session.opened", "s-1")
+
+
+def test_a_tool_that_changed_is_recorded_with_both_hashes_and_nobody_s_name() -> None:
+    tool = Tool("clinic", "pay", b'{"name":"pay"}', b"{}")
+    event = record.tool_changed(STAMP, call(), tool, "old-hash")
+    assert (event.kind, event.reason, event.call) == ("tool.changed", "tool.changed", call().id)
+    assert event.header == {"upstream": "clinic", "target": "pay", "tool": tool.hash,
+                            "before": "old-hash"}  # fmt: skip
+    assert event.slots == {}
 
 
 def test_a_failure_says_why_without_a_result() -> None:

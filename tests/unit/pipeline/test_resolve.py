@@ -1,14 +1,16 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
-from lockgate.model import Permit, Reply, Upstream
+from lockgate.model import Call, Permit, Reply, Upstream
 from lockgate.pipeline.caller import Caller, Endpoint
-from lockgate.pipeline.ports import Notify
 from lockgate.pipeline.resolve import UNLISTED_MS, Resolver, outer_result
+from lockgate.pipeline.sessions import TaskRef
 from lockgate.upstream.catalogue import ToolCache, tools_in
+from lockgate.upstream.link import Hears
 from lockgate.wire.methods import Names
 from lockgate.wire.names import join
 from lockgate.wire.refusal import WireRefusal
@@ -30,11 +32,11 @@ class Listing(World):
         self.book = book
         self.names = names
 
-    async def send(self, permit: Permit, notify: Notify) -> Reply:
+    async def send(self, permit: Permit, hears: Hears) -> Reply:
         call = permit.call
         self.log.append(("send", permit))
         raw = orjson.dumps({"tools": [{"name": n, "inputSchema": {}} for n in self.names]})
-        self.book.put(call.upstream, call.principal.holder, tools_in(call.upstream, raw))
+        self.book.put(call.upstream, call.terms, tools_in(call.upstream, raw))
         return Reply(call, raw)
 
 
@@ -74,6 +76,17 @@ async def test_trace_ids_do_not_make_another_call() -> None:
     assert baggage.digest != one.digest
 
 
+async def test_a_meta_that_says_nothing_does_not_make_another_call() -> None:
+    def told(**meta: dict[str, str]) -> Request:
+        return request("tools/call", "clinic__get", "tool", {"name": "clinic__get", **meta})
+
+    none, world = await resolve(told())
+    for meta in ({}, {"traceparent": "00-a"}):
+        call, _ = await resolve(told(_meta=meta), world=world)
+        assert call.digest == none.digest
+        assert call.params == none.params
+
+
 async def test_a_shortened_name_finds_its_tool() -> None:
     outer = join("clinic", LONG)
     assert outer != f"clinic__{LONG}"
@@ -92,6 +105,55 @@ async def test_no_two_tools_share_an_outer_name() -> None:
     assert len(set(outer)) == 2
     assert call.target == twin
     assert (await resolve(tool_request(outer[0]), world=world))[0].target == LONG
+
+
+def task_request() -> Request:
+    said = {"taskId": "outer", "_meta": {"traceparent": "00-a"}, "inputResponses": {"a": {}}}
+    return request("tasks/update", "outer", "task", said)
+
+
+TASK = TaskRef(ALICE.holder, ALL.path, "clinic", "", "get", "their-id")
+
+
+async def about(
+    task: TaskRef, endpoint: Endpoint = ALL, upstreams: dict[str, Upstream] = UPSTREAMS
+) -> tuple[Call, Listing]:
+    world = Listing(ToolCache(), "get", LONG, "other")
+    resolver = Resolver(upstreams, world.book)
+    caller = Caller(ALICE, endpoint, "192.0.2.1", "c-1")
+    return await resolver.task_call(task_request(), caller, task, world.gate()), world
+
+
+async def test_a_request_about_a_task_goes_to_its_upstream_under_its_own_id() -> None:
+    call, world = await about(TASK)
+    assert (call.id, call.method, call.upstream.name) == ("c-1", "tasks/update", "clinic")
+    assert (call.target, call.tool.name if call.tool else "") == ("their-id", "get")
+    assert call.params == b'{"taskId":"their-id","inputResponses":{"a":{}}}'
+    assert "send" in world.steps, "the tools were listed for it"
+
+
+async def test_a_task_is_of_the_tool_of_exactly_its_name() -> None:
+    named = msgspec.structs.replace(TASK, tool=LONG)
+    assert (await about(named))[0].tool == (await resolve(tool_request(join("clinic", LONG))))[
+        0
+    ].tool
+    gone = msgspec.structs.replace(TASK, tool=join("clinic", LONG).removeprefix("clinic__"))
+    with pytest.raises(WireRefusal, match=r"resolve\.unknown-tool"):
+        await about(gone)
+
+
+@pytest.mark.parametrize("case", ["gone", "moved", "elsewhere"])
+async def test_a_task_of_an_upstream_that_is_another_now_is_unknown(case: str) -> None:
+    endpoint, upstreams = ALL, UPSTREAMS
+    match case:
+        case "gone":
+            upstreams = {"time": Upstream("time")}
+        case "moved":
+            upstreams = UPSTREAMS | {"clinic": Upstream("clinic", fingerprint="another")}
+        case "elsewhere":
+            endpoint = Endpoint("/mcp/time", ("time",), prefixed=False)
+    with pytest.raises(WireRefusal, match=r"task\.unknown"):
+        await about(TASK, endpoint, upstreams)
 
 
 async def test_at_one_upstream_s_endpoint_names_are_its_own() -> None:

@@ -22,9 +22,9 @@ from lockgate.model import (
     Verdict,
     binding_of,
 )
-from lockgate.pipeline.ports import Notify
-from lockgate.pipeline.run import Gate, Refused, run
-from support.world import PERMIT_ALL, World, shipped_order
+from lockgate.pipeline.run import SILENT, Gate, Refused, run
+from lockgate.upstream.link import Hears
+from support.world import PERMIT_ALL, Listening, World, shipped_order
 from worlds import call, list_call
 
 DROP = '@drop("/arguments/debug") permit(principal, action, resource);'
@@ -34,7 +34,7 @@ HOLD = PERMIT_ALL + '@hold("owner") forbid(principal, action == Action::"tools/c
 
 
 async def go(world: World, asked: Call | None = None, **changes: object) -> Release | Refused:
-    return await run(asked or call(patient_id="p-1"), world.gate(**changes), lambda _: None)
+    return await run(asked or call(patient_id="p-1"), world.gate(**changes), SILENT)
 
 
 def reason(answer: Release | Refused) -> str:
@@ -146,7 +146,7 @@ async def test_an_approval_that_was_used_meanwhile_stops_the_call() -> None:
         pass
 
     gate = msgspec.structs.replace(world.gate(), approvals=Gone())
-    answer = await run(asked, gate, lambda _: None)
+    answer = await run(asked, gate, SILENT)
     assert reason(answer) == "approval.used"
     assert "send" not in world.steps
     assert world.events("call.outcome")[0].reason == "approval.used"
@@ -169,7 +169,7 @@ async def test_a_hold_with_a_drop_is_approved_for_what_will_be_sent() -> None:
     [
         (b'{"content":[],"resultType":"complete"}', None),
         (b'{"content":[{"type":"new-kind","x":1}],"vendor":1}', None),
-        (b'{"content":[],"resultType":"input_required"}', "upstream.needs-input"),
+        (b'{"content":[],"resultType":"input_required"}', "reply.shape"),
         (b'{"content":[],"resultType":"task"}', "reply.unknown-type"),
         (b'{"content":[],"resultType":3}', "reply.unknown-type"),
         (b'{"content":"text"}', "reply.shape"),
@@ -221,18 +221,19 @@ async def test_progress_is_inspected_and_other_notices_stay_behind() -> None:
     world = World()
     world.notices = [
         ("notifications/progress", b'{"progress":1,"total":2,"message":"half"}'),
-        ("notifications/message", b'{"level":"info","data":"secret"}'),
+        ("notifications/message", b'{"level":"loud","data":"secret"}'),
+        ("notifications/tools/list_changed", b"{}"),
         ("notifications/progress", b'{"progress":"NaN"}'),
         ("notifications/progress", b'{"progress":2,"message":"' + b"x" * 5_000 + b'"}'),
     ]
-    seen: list[Release] = []
-    await run(call(), world.gate(), seen.append)
-    assert [release.said.raw for release in seen] == [world.notices[0][1]]
+    client = Listening()
+    await run(call(), world.gate(), client)
+    assert [release.said.raw for release in client.seen] == [world.notices[0][1]]
 
 
 async def test_a_cancelled_call_has_an_outcome_that_says_so() -> None:
     class Slow(World):
-        async def send(self, permit: Permit, notify: Notify) -> Reply:
+        async def send(self, permit: Permit, hears: Hears) -> Reply:
             self.log.append(("send", permit))
             started.set()
             await asyncio.Event().wait()
@@ -250,7 +251,7 @@ async def test_a_cancelled_call_has_an_outcome_that_says_so() -> None:
 
 async def test_a_failing_upstream_is_a_catalogued_refusal() -> None:
     class Broken(World):
-        async def send(self, permit: Permit, notify: Notify) -> Reply:
+        async def send(self, permit: Permit, hears: Hears) -> Reply:
             raise SendFailed("upstream.timeout", "clinic: 60 s")
 
     world = Broken()

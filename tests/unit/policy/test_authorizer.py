@@ -99,3 +99,35 @@ def test_the_gateway_itself_may_list_and_nothing_else(method: str) -> None:
     assert ask(engine, list_call(method, SYSTEM)) == Answer("allow", ("lockgate.system-lists",))
     assert ask(engine, call("pay", SYSTEM)) == Answer("deny")
     assert ask(engine, list_call(method, ALICE)) == Answer("deny")
+
+
+def test_the_same_question_is_answered_from_memory_only_where_all_that_counts_is_the_same() -> None:
+    late = when("context.now > 5", "forbid", "late")
+    engine = authorizer(ALL, late, when('context.approvals.contains("a")', "forbid", "given"))
+    pay = call("pay")
+    request = request_of(MAPPING, pay)
+    assert isinstance(request, Request)
+
+    def outcome(approvals: tuple[str, ...] = (), now: int = 1, who: Principal = ALICE) -> str:
+        return engine.is_authorized(who, pay.upstream, request, approvals, now).outcome
+
+    assert [outcome(), outcome(now=9), outcome(("a",)), outcome()] == [
+        "allow",
+        "deny",
+        "deny",
+        "allow",
+    ]
+    small = authorizer(
+        ALL, when("context.arguments has n && context.arguments.n > 3", "forbid", "f")
+    )
+    assert [ask(small, call("pay", n=n)).outcome for n in (1, 5, 1)] == ["allow", "deny", "allow"]
+
+
+def test_a_broken_question_is_an_error_also_after_a_sound_one() -> None:
+    engine = authorizer(ALL)
+    pay = call("pay", n=1)
+    assert ask(engine, pay).outcome == "allow"
+    sound = request_of(MAPPING, pay)
+    assert isinstance(sound, Request)
+    broken = msgspec.structs.replace(sound, arguments={"n": "x"})
+    assert engine.is_authorized(pay.principal, pay.upstream, broken, (), 1).outcome == "error"

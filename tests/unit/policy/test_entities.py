@@ -8,6 +8,7 @@ import pytest
 from lockgate.model import SYSTEM, Call, Principal
 from lockgate.policy.entities import (
     ACTIONS,
+    TASKS,
     Uid,
     action_uid,
     as_policy_sees,
@@ -18,7 +19,7 @@ from lockgate.policy.entities import (
 )
 from lockgate.policy.mapping import ArgumentMapping
 from lockgate.policy.schema import schema_text
-from worlds import ALICE, CLINIC, call, list_call
+from worlds import ALICE, CLINIC, call, list_call, tool
 
 SCHEMA = cedarpy.Schema.from_str(schema_text(ArgumentMapping()))
 ODD = ["", "a", "'", '"', "\\", "a\nb", "\r\t\0", "ü", "\u0301a", "\u202e", "\U000323b0", '"];//']
@@ -63,6 +64,14 @@ def test_the_resource_is_what_the_method_acts_on() -> None:
     assert of("prompts/get", "p") == Uid("Prompt", "clinic/p")
     assert of("resources/read", "file:///x") == Uid("Resource", "clinic/file:///x")
     assert resource_uid(list_call("resources/templates/list")) == Uid("Upstream", "clinic")
+    assert of("elicitation/create", "") == Uid("Upstream", "clinic")
+
+
+@pytest.mark.parametrize("method", TASKS)
+def test_a_task_is_about_the_tool_it_came_from(method: str) -> None:
+    asked = Call("1", ALICE, method, CLINIC, "their-task-id", b"{}", tool("pay"))
+    assert resource_uid(asked) == Uid("Tool", "clinic/pay")
+    assert of(method, "their-task-id") is None
 
 
 def test_a_completion_is_about_what_it_refers_to() -> None:

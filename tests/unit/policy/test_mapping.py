@@ -123,7 +123,7 @@ def test_an_unknown_type_is_refused() -> None:
 def test_a_request_carries_who_what_and_context() -> None:
     asked = request_of(MAPPING, call("pay", count=3))
     assert isinstance(asked, Request)
-    said = asked.cedar({"b", "a"}, 5)
+    said = asked.cedar(asked.context({"b", "a"}, 5))
     assert orjson.loads(said.pop("context")) == {
         "arguments": {"count": 3},
         "approvals": ["a", "b"],

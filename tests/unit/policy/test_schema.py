@@ -54,6 +54,9 @@ def test_methods_are_grouped() -> None:
     list_tool = 'permit(principal, action in Action::"list", resource is Tool);'
     assert errors(read_prompt) == []
     assert errors(list_tool)
+    assert errors('permit(principal, action in Action::"task", resource is Tool);') == []
+    assert errors('permit(principal, action in Action::"task", resource is Upstream);')
+    assert errors('permit(principal, action in Action::"ask", resource is Upstream);') == []
 
 
 def test_the_order_of_the_mapping_does_not_matter() -> None:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from lockgate.model import Approval, StoreDown
-from lockgate.store.approvals import SqliteApprovals
+from lockgate.store.approvals import StoredApprovals
 
 
 class Clock:
@@ -19,7 +19,7 @@ GIVEN = Approval(id="a1", binding="b", factor="owner", approver="carol", expires
 
 def test_a_copy_that_is_too_old_does_not_answer(engine: Engine) -> None:
     clock = Clock()
-    store = SqliteApprovals(engine, clock)
+    store = StoredApprovals(engine, clock)
     with pytest.raises(StoreDown):
         store.standing("call-1")
     store.give(GIVEN, "call-1")
@@ -31,7 +31,7 @@ def test_a_copy_that_is_too_old_does_not_answer(engine: Engine) -> None:
 
 async def test_the_database_decides_not_the_copy(engine: Engine) -> None:
     clock = Clock()
-    here, there = SqliteApprovals(engine, clock), SqliteApprovals(engine, clock)
+    here, there = StoredApprovals(engine, clock), StoredApprovals(engine, clock)
     here.give(GIVEN, "call-1")
     there.refresh(clock.now)
     assert await here.consume([GIVEN])
@@ -40,7 +40,7 @@ async def test_the_database_decides_not_the_copy(engine: Engine) -> None:
 
 
 async def test_the_time_of_use_is_kept(engine: Engine) -> None:
-    store = SqliteApprovals(engine, Clock())
+    store = StoredApprovals(engine, Clock())
     store.give(GIVEN, "call-1")
     await store.consume([GIVEN])
     with engine.begin() as connection:
@@ -48,7 +48,7 @@ async def test_the_time_of_use_is_kept(engine: Engine) -> None:
 
 
 async def test_without_a_database_nothing_is_used(engine: Engine) -> None:
-    store = SqliteApprovals(engine, Clock())
+    store = StoredApprovals(engine, Clock())
     store.give(GIVEN, "call-1")
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE approval"))

@@ -1,96 +1,19 @@
-import sqlite3
-import stat
-from pathlib import Path
+"""What both databases promise alike. What each does its own way is in its own test."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select
 
 from lockgate.model import StoreDown
-from lockgate.store.database import open_database, reading, schema_of, writing
-from lockgate.store.migrate import upgrade
+from lockgate.store.database import brought_up, insert_into, reading, schema_of, writing
 from lockgate.store.tables import SCHEMA, feed
 
 
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-@pytest.mark.parametrize(
-    ("pragma", "value"),
-    [
-        ("journal_mode", "wal"),
-        ("synchronous", 2),
-        ("foreign_keys", 1),
-        ("secure_delete", 1),
-        ("trusted_schema", 0),
-        ("busy_timeout", 5_000),
-    ],
-)
-def test_every_connection_is_durable_and_careful(
-    engine: Engine, pragma: str, value: object
-) -> None:
-    engine.dispose()
-    with reading(engine) as connection:
-        assert connection.scalar(text(f"PRAGMA {pragma}")) == value
-
-
-def test_only_its_user_can_read_it_and_its_side_files(engine: Engine, tmp_path: Path) -> None:
-    with writing(engine) as connection:
-        connection.execute(feed.insert().values(topic="t", version=1))
-    files = {path.name: mode(path) for path in (tmp_path / "db").iterdir()}
-    assert files == dict.fromkeys(("lockgate.db", "lockgate.db-wal", "lockgate.db-shm"), 0o600)
-    assert mode(tmp_path / "db") == 0o700
-
-
-def test_a_database_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
-    path = tmp_path / "lockgate.db"
-    path.touch(0o644)
-    open_database(path, upgrade).dispose()
-    assert mode(path) == 0o600
-
-
-def test_a_directory_others_may_write_to_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared").chmod(0o777)
-    with pytest.raises(StoreDown, match="chmod 700"):
-        open_database(tmp_path / "shared" / "lockgate.db", upgrade)
-
-
-def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "target.db").touch()
-    (tmp_path / "lockgate.db").symlink_to(tmp_path / "target.db")
-    with pytest.raises(StoreDown):
-        open_database(tmp_path / "lockgate.db", upgrade)
-
-
-def test_a_directory_that_cannot_be_made_is_store_down(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(StoreDown, match="cannot open the database") as down:
-        open_database(tmp_path / "file" / "lockgate.db", upgrade)
-    assert isinstance(down.value.__cause__, OSError)
-
-
-def test_a_corrupted_file_is_store_down(tmp_path: Path) -> None:
-    path = tmp_path / "lockgate.db"
-    path.write_bytes(b"this is no database at all" * 400)
-    with pytest.raises(StoreDown, match="SQLITE_NOTADB") as down:
-        open_database(path, upgrade)
-    assert down.value.__cause__ is not None
-    assert path.read_bytes().startswith(b"this is"), "what was found is left as it was"
-
-
-def test_an_upgrade_runs_only_where_it_is_needed(engine: Engine, tmp_path: Path) -> None:
-    def surprise(_: Engine) -> None:
-        raise AssertionError("was up to date")
-
-    again = open_database(tmp_path / "db" / "lockgate.db", surprise)
-    assert schema_of(again) == SCHEMA
-    again.dispose()
-
-
-def test_a_new_database_has_no_schema_until_it_is_upgraded(tmp_path: Path) -> None:
-    with pytest.raises(StoreDown, match="schema none"):
-        open_database(tmp_path / "lockgate.db", lambda engine: None)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    made: Engine = request.getfixturevalue(request.param)
+    return made
 
 
 def test_a_write_that_raises_leaves_nothing(engine: Engine) -> None:
@@ -105,17 +28,44 @@ def test_a_write_that_raises_leaves_nothing(engine: Engine) -> None:
         assert connection.scalar(select(feed.c.version)) is None
 
 
-def test_a_write_holds_the_lock_from_its_start(engine: Engine, tmp_path: Path) -> None:
-    other = sqlite3.connect(tmp_path / "db" / "lockgate.db", timeout=0, isolation_level=None)
-    with writing(engine), pytest.raises(sqlite3.OperationalError, match="locked"):
-        other.execute("BEGIN IMMEDIATE")
-    other.execute("BEGIN IMMEDIATE")
-    other.close()
-
-
 def test_a_read_sees_one_moment(engine: Engine) -> None:
     with reading(engine) as before:
         assert before.scalar(select(feed.c.version)) is None
         with writing(engine) as connection:
             connection.execute(feed.insert().values(topic="t", version=1))
         assert before.scalar(select(feed.c.version)) is None
+
+
+def test_a_reader_cannot_write(postgresql: Engine) -> None:
+    with pytest.raises(Exception, match="read-only"), reading(postgresql) as connection:
+        connection.execute(feed.insert().values(topic="t", version=1))
+
+
+def test_a_writer_waits_for_the_one_before(engine: Engine) -> None:
+    """Each raises what it read: nothing is lost where they take turns."""
+
+    def raise_it(_: int) -> None:
+        with writing(engine) as connection:
+            found = connection.scalar(select(feed.c.version)) or 0
+            row = insert_into(connection, feed).values(topic="t", version=1)
+            again = row.on_conflict_do_update(index_elements=["topic"], set_={"version": found + 1})
+            connection.execute(again)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(raise_it, range(20)))
+    with reading(engine) as connection:
+        assert connection.scalar(select(feed.c.version)) == 20
+
+
+def test_what_is_up_to_date_is_not_upgraded(engine: Engine) -> None:
+    def surprise(_: Engine) -> None:
+        raise AssertionError("was up to date")
+
+    assert schema_of(brought_up(engine, surprise, "here")) == SCHEMA
+
+
+def test_what_an_upgrade_leaves_old_is_refused_by_name(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(StoreDown, match="here has schema 0000"):
+        brought_up(engine, lambda _: None, "here")

@@ -3,8 +3,8 @@ from sqlalchemy import Engine, text
 
 from lockgate.model import StoreDown
 from lockgate.store.key_ring import KeyRing
+from lockgate.store.keys import StoredKeys
 from lockgate.store.memory_keys import MemoryKeys
-from lockgate.store.sqlite_keys import SqliteKeys
 
 
 def test_it_closes_when_it_was_not_refreshed_for_two_seconds() -> None:
@@ -16,7 +16,7 @@ def test_it_closes_when_it_was_not_refreshed_for_two_seconds() -> None:
 
 
 def test_it_closes_when_the_store_is_gone(engine: Engine) -> None:
-    ring = KeyRing(SqliteKeys(engine))
+    ring = KeyRing(StoredKeys(engine))
     ring.refresh(10_000)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE feed"))

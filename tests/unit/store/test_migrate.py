@@ -7,16 +7,23 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 
 from lockgate.model import StoreDown
-from lockgate.store.database import open_database, reading, schema_of, writing
-from lockgate.store.migrate import newest, upgrade
+from lockgate.store.database import reading, schema_of, writing
+from lockgate.store.migrate import newest, run, upgrade
+from lockgate.store.postgresql import open_postgresql
+from lockgate.store.sqlite import open_sqlite
 from lockgate.store.tables import SCHEMA, metadata
+from support.postgres import Server
 
 
 def test_the_newest_migration_is_the_one_the_code_speaks() -> None:
     assert newest() == SCHEMA
 
 
-def test_the_migrations_make_what_the_tables_say(engine: Engine) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_the_migrations_make_what_the_tables_say(
+    request: pytest.FixtureRequest, database: str
+) -> None:
+    engine: Engine = request.getfixturevalue(database)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, metadata) == []
@@ -32,7 +39,7 @@ def test_the_two_agree_also_on_what_sqlalchemy_does_not_compare(
             connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
             connection.execute(text("INSERT INTO alembic_version VALUES (:v)"), {"v": SCHEMA})
 
-    made = open_database(tmp_path / "direct.db", direct)
+    made = open_sqlite(tmp_path / "direct.db", direct)
     query = text("SELECT type, name, replace(sql, '\"', '') FROM sqlite_master WHERE tbl_name = :t")
     columns = text('SELECT name, type, "notnull", pk FROM pragma_table_info(:t)')
 
@@ -53,22 +60,42 @@ def test_a_newer_schema_is_refused_and_left_alone(engine: Engine, tmp_path: Path
     with writing(engine) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreDown, match="newer Lockgate"):
-        open_database(tmp_path / "db" / "lockgate.db", upgrade)
+        open_sqlite(tmp_path / "db" / "lockgate.db", upgrade)
     assert schema_of(engine) == "9999"
 
 
 def test_two_that_start_at_once_both_succeed(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
-        engines = list(
-            pool.map(lambda _: open_database(tmp_path / "lockgate.db", upgrade), range(4))
-        )
+        engines = list(pool.map(lambda _: open_sqlite(tmp_path / "lockgate.db", upgrade), range(4)))
     for opened in engines:
         assert schema_of(opened) == SCHEMA
         opened.dispose()
 
 
+def test_two_that_start_at_once_on_postgresql_both_succeed(postgres: Server) -> None:
+    with postgres.database(made=False) as url, ThreadPoolExecutor(4) as pool:
+        for opened in list(pool.map(lambda _: open_postgresql(url, upgrade), range(4))):
+            assert schema_of(opened) == SCHEMA
+            opened.dispose()
+
+
+def test_a_database_of_the_first_schema_is_brought_up_with_its_rows(postgres: Server) -> None:
+    def first(engine: Engine) -> None:
+        with writing(engine) as connection:
+            run(connection, "0001")
+            connection.execute(text("INSERT INTO feed VALUES ('t', 5)"))
+
+    with postgres.database(made=False) as url:
+        with pytest.raises(StoreDown, match="0001"):
+            open_postgresql(url, first)
+        opened = open_postgresql(url, upgrade)
+        with reading(opened) as connection:
+            assert connection.scalar(text("SELECT version FROM feed")) == 5
+        opened.dispose()
+
+
 def test_a_path_with_a_percent_sign_is_no_trouble(tmp_path: Path) -> None:
-    open_database(tmp_path / "50% off" / "lock%(gate)s.db", upgrade).dispose()
+    open_sqlite(tmp_path / "50% off" / "lock%(gate)s.db", upgrade).dispose()
 
 
 def test_a_failed_upgrade_leaves_nothing(tmp_path: Path) -> None:
@@ -78,7 +105,7 @@ def test_a_failed_upgrade_leaves_nothing(tmp_path: Path) -> None:
             raise OSError("power cut")
 
     with pytest.raises(StoreDown, match="power cut"):
-        open_database(tmp_path / "lockgate.db", half)
-    opened = open_database(tmp_path / "lockgate.db", upgrade)
+        open_sqlite(tmp_path / "lockgate.db", half)
+    opened = open_sqlite(tmp_path / "lockgate.db", upgrade)
     assert schema_of(opened) == SCHEMA
     opened.dispose()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lockgate.model import StoreDown
-from lockgate.store.secrets import LocalSecrets
+from lockgate.store.secrets import LocalSecrets, host_id
 
 
 def test_each_secret_is_made_once_and_kept(tmp_path: Path) -> None:
@@ -68,3 +68,17 @@ def test_many_that_start_at_once_agree(tmp_path: Path) -> None:
         found = set(pool.map(lambda _: LocalSecrets(tmp_path / "keys").pepper(), range(16)))
     assert len(found) == 1
     assert [path.name for path in (tmp_path / "keys").iterdir()] == ["pepper.key"]
+
+
+def test_a_host_keeps_its_name_and_no_two_share_one(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    first = host_id(tmp_path / "a")
+    assert first == host_id(tmp_path / "a")
+    assert len(first) == 16
+    assert first != host_id(tmp_path / "b")
+
+
+def test_a_name_that_cannot_be_kept_is_store_down(tmp_path: Path) -> None:
+    with pytest.raises(StoreDown):
+        host_id(tmp_path / "missing")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from lockgate.model import StoreDown
-from lockgate.store.sessions import SWEEP_MS, SqliteSessions
+from lockgate.store.sessions import SWEEP_MS, StoredSessions
 
 
 class Clock:
@@ -20,7 +20,7 @@ class Clock:
 
 async def test_a_copy_that_is_too_old_does_not_answer(engine: Engine) -> None:
     clock = Clock()
-    store = SqliteSessions(engine, clock)
+    store = StoredSessions(engine, clock)
     with pytest.raises(StoreDown):
         store.ended("s1")
     store.refresh(clock.now)
@@ -31,14 +31,14 @@ async def test_a_copy_that_is_too_old_does_not_answer(engine: Engine) -> None:
 
 
 async def test_without_a_database_no_session_is_ended(engine: Engine) -> None:
-    store = SqliteSessions(engine, Clock())
+    store = StoredSessions(engine, Clock())
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE ended_session"))
     with pytest.raises(StoreDown):
         await store.end("s1", 5_000)
 
 
-class Counting(SqliteSessions):
+class Counting(StoredSessions):
     """Counts how often all rows were read."""
 
     reads = 0
@@ -68,7 +68,7 @@ async def test_ending_reads_nothing_again(engine: Engine) -> None:
 
 
 async def test_endings_do_not_use_the_threads_of_others(engine: Engine) -> None:
-    store = SqliteSessions(engine, Clock())
+    store = StoredSessions(engine, Clock())
     loop = asyncio.get_running_loop()
     mine = ThreadPoolExecutor(1)
     loop.set_default_executor(mine)
@@ -81,7 +81,7 @@ async def test_endings_do_not_use_the_threads_of_others(engine: Engine) -> None:
 
 
 async def test_those_that_are_over_are_forgotten_in_time(engine: Engine) -> None:
-    store = SqliteSessions(engine, clock := Clock())
+    store = StoredSessions(engine, clock := Clock())
     clock.now = SWEEP_MS
     store.refresh(clock.now)
     await store.end("old", SWEEP_MS + 5)

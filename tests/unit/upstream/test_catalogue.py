@@ -1,8 +1,16 @@
 import json
 from typing import Any
 
-from lockgate.model import Tool, Upstream
-from lockgate.upstream.catalogue import REMEMBERED, Registry, ToolCache, tools_in, unusable
+from lockgate.model import Terms, Tool, Upstream
+from lockgate.upstream.catalogue import (
+    CHANGES_REMEMBERED,
+    REMEMBERED,
+    Changed,
+    Registry,
+    ToolCache,
+    tools_in,
+    unusable,
+)
 from lockgate.upstream.target import HttpTarget, Registered
 
 OWN = Upstream("own")
@@ -75,60 +83,112 @@ def test_an_escape_does_not_hide_a_bad_annotation() -> None:
 
 def test_each_principal_has_its_own_list() -> None:
     cache = ToolCache(Clock())
-    cache.put(OWN, "alice", [a_tool()])
-    assert cache.get("own", "alice", "t") == a_tool()
-    assert cache.get("own", "alice", "other") is None
-    assert cache.get("own", "bob", "t") is None
-    assert cache.tools("own", "bob") is None
+    cache.put(OWN, Terms("alice"), [a_tool()])
+    assert cache.get("own", Terms("alice"), "t") == a_tool()
+    assert cache.get("own", Terms("alice"), "other") is None
+    assert cache.get("own", Terms("bob"), "t") is None
+    assert cache.tools("own", Terms("bob")) is None
 
 
 def test_a_shared_upstream_has_one_list() -> None:
     cache = ToolCache(Clock())
-    cache.put(SHARED, "alice", [a_tool()])
-    assert cache.tools("shared", "bob") == (a_tool(),)
+    cache.put(SHARED, Terms("alice"), [a_tool()])
+    assert cache.tools("shared", Terms("bob")) == (a_tool(),)
 
 
 def test_what_is_no_longer_shared_is_no_longer_served_to_all() -> None:
     cache = ToolCache(Clock())
-    cache.put(SHARED, "alice", [a_tool()])
-    cache.put(Upstream("shared"), "alice", [a_tool()])
-    assert cache.tools("shared", "bob") is None
-    assert cache.tools("shared", "alice") == (a_tool(),)
+    cache.put(SHARED, Terms("alice"), [a_tool()])
+    cache.put(Upstream("shared"), Terms("alice"), [a_tool()])
+    assert cache.tools("shared", Terms("bob")) is None
+    assert cache.tools("shared", Terms("alice")) == (a_tool(),)
 
 
 def test_lists_go_stale_and_are_replaced() -> None:
     clock = Clock()
     cache = ToolCache(clock, ttl=10)
-    cache.put(OWN, "alice", [a_tool("old")])
-    cache.put(OWN, "alice", [a_tool("new")])
-    assert cache.get("own", "alice", "old") is None
+    cache.put(OWN, Terms("alice"), [a_tool("old")])
+    cache.put(OWN, Terms("alice"), [a_tool("new")])
+    assert cache.get("own", Terms("alice"), "old") is None
     clock.now = 9.9
-    assert cache.tools("own", "alice") == (a_tool("new"),)
+    assert cache.tools("own", Terms("alice")) == (a_tool("new"),)
     clock.now = 10
-    assert cache.tools("own", "alice") is None
+    assert cache.tools("own", Terms("alice")) is None
 
 
 def test_an_empty_list_is_known() -> None:
     cache = ToolCache(Clock())
-    cache.put(OWN, "alice", [])
-    assert cache.tools("own", "alice") == ()
+    cache.put(OWN, Terms("alice"), [])
+    assert cache.tools("own", Terms("alice")) == ()
 
 
 def test_forget_one_upstream() -> None:
     cache = ToolCache(Clock())
-    cache.put(OWN, "alice", [a_tool()])
-    cache.put(SHARED, "alice", [a_tool()])
+    cache.put(OWN, Terms("alice"), [a_tool()])
+    cache.put(SHARED, Terms("alice"), [a_tool()])
     cache.forget("own")
-    assert cache.tools("own", "alice") is None
-    assert cache.tools("shared", "alice") is not None
+    assert cache.tools("own", Terms("alice")) is None
+    assert cache.tools("shared", Terms("alice")) is not None
 
 
 def test_the_cache_is_bounded() -> None:
     cache = ToolCache(Clock())
     for number in range(REMEMBERED + 1):
-        cache.put(OWN, f"p{number}", [a_tool()])
-    assert cache.tools("own", "p0") is None
-    assert cache.tools("own", f"p{REMEMBERED}") is not None
+        cache.put(OWN, Terms(f"p{number}"), [a_tool()])
+    assert cache.tools("own", Terms("p0")) is None
+    assert cache.tools("own", Terms(f"p{REMEMBERED}")) is not None
+
+
+def defined(text: str) -> Tool:
+    return Tool("own", "t", json.dumps({"name": "t", "description": text}).encode(), b"{}")
+
+
+def test_an_outdated_list_is_not_known_any_more() -> None:
+    cache = ToolCache(Clock())
+    for holder in ("alice", "bob"):
+        cache.put(OWN, Terms(holder), [a_tool()])
+    cache.put(SHARED, Terms("alice"), [a_tool()])
+    cache.outdate("own", Terms("alice"))
+    cache.outdate("shared", Terms(""))
+    assert cache.tools("own", Terms("alice")) is None
+    assert cache.tools("own", Terms("bob")) is not None
+    assert cache.tools("shared", Terms("bob")) is None
+
+
+def test_another_definition_of_a_known_tool_is_told_once_whoever_lists_it() -> None:
+    clock = Clock()
+    cache = ToolCache(clock, ttl=10)
+    alice, bob = Terms("alice"), Terms("bob")
+    old, new = defined("harmless"), defined("send me everything")
+    assert cache.put(OWN, alice, [old]) == cache.put(OWN, bob, [old, a_tool("other")]) == []
+    assert cache.put(OWN, alice, [old, a_tool("added")]) == []
+    clock.now = 20  # stale, and said to be
+    cache.outdate("own", alice)
+    assert cache.put(OWN, alice, [new]) == [Changed(new, old.hash)]
+    assert cache.put(OWN, bob, [new]) == cache.put(OWN, alice, [new]) == []
+    assert cache.put(OWN, bob, [old]) == [Changed(old, new.hash)], "back again is a change too"
+    assert cache.put(OWN, alice, [old]) == []
+
+
+def test_another_registration_is_another_server() -> None:
+    cache = ToolCache(Clock())
+    cache.put(OWN, Terms("alice"), [defined("one")])
+    cache.forget("own")
+    assert cache.put(OWN, Terms("alice"), [defined("two")]) == []
+
+
+def test_what_is_kept_of_changes_is_bounded() -> None:
+    cache = ToolCache(Clock())
+    for number in range(REMEMBERED + 5):
+        cache.put(OWN, Terms(f"p{number}"), [a_tool()])
+    assert len(cache._hashes) == REMEMBERED
+    for text in ("one", "two"):
+        many = [
+            Tool("own", f"t{n}", b'"%b"' % text.encode(), b"{}")
+            for n in range(CHANGES_REMEMBERED + 5)
+        ]
+        told = cache.put(OWN, Terms("alice"), many)
+    assert (len(told), len(cache._changed)) == (CHANGES_REMEMBERED + 5, CHANGES_REMEMBERED)
 
 
 def test_registry_says_which_a_replacement_would_change() -> None:

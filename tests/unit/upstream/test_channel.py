@@ -57,15 +57,24 @@ async def test_late_and_unknown_answers_are_dropped() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"Server started\n",
+        RESULT % (9, 9) + b"Server started\n",
         b"[]\n",
         b'{"id":1}\n',
         b'{"jsonrpc":"2.0","id":1,"result":{"a":1,"a":2}}\n',
-        b"\xff\xfe\n",
+        RESULT % (9, 9) + b"\xff\xfe\n",
+        b"Server started\n" * 65,
+        b"x" * 5_000 + b"\n" + b"y" * 5_000 + b"\n" * 2 + (b"z" * 9_000 + b"\n") * 7,
     ],
 )
 async def test_what_is_not_json_rpc_is_garbage(line: bytes) -> None:
     assert await reason(await over(f"hear(); say({line!r}); hear()")) == "upstream.garbage"
+
+
+async def test_a_banner_before_the_first_message_is_borne() -> None:
+    banner = b"*** my server 1.0 ***\n[INFO] listening\n\xff\n" + b"x" * 9_000 + b"\n"
+    channel = await over(f"hear(); say({banner!r} + {RESULT % (1, 10)!r}); hear()")
+    assert (await channel.call("x", b"{}", seconds=5)).result == b'{"n":10}'
+    await channel.close()
 
 
 async def test_a_line_without_end_is_too_large() -> None:
@@ -106,7 +115,7 @@ async def test_an_unreadable_answer_fails_its_own_call_only(line: bytes, why: st
 
 
 @pytest.mark.parametrize(
-    "say", ["say(b'not JSON-RPC\\n')", "while True: say(b'x' * 1000)"], ids=["garbage", "endless"]
+    "say", ["say(b'[]\\n')", "while True: say(b'x' * 1000)"], ids=["garbage", "endless"]
 )
 async def test_where_nobody_can_be_picked_all_are_told_of_a_crash(say: str) -> None:
     channel = await over(f"hear(); hear()\n{say}\nhear()")
@@ -140,13 +149,14 @@ async def test_initialize_is_never_cancelled() -> None:
 
 async def test_a_reader_that_fails_ends_the_channel() -> None:
     """A defect in who listens must not leave anyone waiting for ever."""
-    note = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"p1"}}\n'
+    note = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1}}\n'
     channel = await over(f"hear(); say({note!r}); hear()")
 
-    def listen(_method: str, _params: bytes) -> None:
+    def listen(_: Message) -> None:
         raise LookupError
 
+    channel.hear = listen
     with pytest.raises(SendFailed) as failed:
-        await channel.call("x", b"{}", seconds=5, token=channel.new_token(), progress=listen)
+        await channel.call("x", b"{}", seconds=5)
     assert "LookupError" in failed.value.detail
     await channel.close()

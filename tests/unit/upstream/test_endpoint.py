@@ -1,19 +1,20 @@
 import asyncio
 
 from lockgate.upstream.endpoint import FAREWELLS, Endpoint
-from lockgate.upstream.send_http import build_client
+from lockgate.upstream.http1 import HttpClient
 from lockgate.upstream.target import Bounds, HttpTarget
 from lockgate.wire.jsonrpc import encode_notification
 from support.upstream_endpoint import FakeEndpoint, serving
 
+NOWHERE = "http://127.0.0.1:1/"
 NOTE = encode_notification("notifications/cancelled", b"{}")
 
 
 async def test_protocol_headers_win_over_configured_ones() -> None:
     fake = FakeEndpoint()
-    async with serving(fake) as url, build_client(Bounds()) as client:
+    async with serving(fake) as url:
         headers = {"accept": "x/y", "MCP-SESSION-ID": "theirs", "X-Team": "a"}
-        endpoint = Endpoint(client, HttpTarget(url, headers), Bounds())
+        endpoint = Endpoint(HttpClient(url, 5), HttpTarget(url, headers), Bounds())
         await endpoint.tell(NOTE, {"Mcp-Session-Id": "ours"})
     (sent,) = fake.received
     assert sent.header("accept") == "application/json, text/event-stream"
@@ -22,22 +23,20 @@ async def test_protocol_headers_win_over_configured_ones() -> None:
 
 
 async def test_ids_are_never_used_twice() -> None:
-    async with build_client(Bounds()) as client:
-        endpoint = Endpoint(client, HttpTarget("http://127.0.0.1:1/"), Bounds())
-        ids = [endpoint.new_id() for _ in range(100)]
+    endpoint = Endpoint(HttpClient(NOWHERE, 5), HttpTarget(NOWHERE), Bounds())
+    ids = [endpoint.new_id() for _ in range(100)]
     assert len(set(ids)) == 100
 
 
 async def test_farewells_are_bounded_delivered_before_the_end_and_may_fail() -> None:
     fake = FakeEndpoint()
-    async with build_client(Bounds()) as client:
-        async with serving(fake) as url:
-            endpoint = Endpoint(client, HttpTarget(url), Bounds())
-            for _ in range(FAREWELLS + 50):
-                endpoint.tell_later(NOTE, {})
-            await endpoint.close({"Mcp-Session-Id": "s"})
-        assert [one.verb for one in fake.received] == ["POST"] * FAREWELLS + ["DELETE"]
-        gone = Endpoint(client, HttpTarget("http://127.0.0.1:1/"), Bounds())
-        gone.tell_later(NOTE, {})
-        async with asyncio.timeout(10):
-            await gone.close({"Mcp-Session-Id": "s"})
+    async with serving(fake) as url:
+        endpoint = Endpoint(HttpClient(url, 5), HttpTarget(url), Bounds())
+        for _ in range(FAREWELLS + 50):
+            endpoint.tell_later(NOTE, {})
+        await endpoint.close({"Mcp-Session-Id": "s"})
+    assert [one.verb for one in fake.received] == ["POST"] * FAREWELLS + ["DELETE"]
+    gone = Endpoint(HttpClient(NOWHERE, 5), HttpTarget(NOWHERE), Bounds())
+    gone.tell_later(NOTE, {})
+    async with asyncio.timeout(10):
+        await gone.close({"Mcp-Session-Id": "s"})

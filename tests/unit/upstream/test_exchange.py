@@ -2,28 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import asynccontextmanager
 
 import pytest
-from pyreqwest.client import Client
-from pyreqwest.exceptions import ConnectError
 
 from lockgate.model import SendFailed
-from lockgate.upstream.exchange import Answer, cause, delete, post
-from lockgate.upstream.send_http import build_client
-from lockgate.upstream.target import Bounds
+from lockgate.upstream.exchange import Answer, Place, delete, post, resume
+from lockgate.upstream.http1 import HttpClient
 from lockgate.wire.jsonrpc import Message
 from lockgate.wire.strict_json import Limits
 
 JSON = b"content-type: application/json\r\n"
 STREAM = b"content-type: text/event-stream\r\n"
 RESULT = b'{"jsonrpc":"2.0","id":7,"result":{"a": 1.50}}'
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    async with build_client(Bounds()) as built:
-        yield built
 
 
 class RawServer:
@@ -40,18 +31,21 @@ class RawServer:
         writer.close()
 
 
-async def ask(
-    client: Client, answer: bytes, heard: list[Message] | None = None, most: int = 10_000
-) -> Answer:
-    raw = RawServer(answer)
+@asynccontextmanager
+async def serving(raw: RawServer) -> AsyncIterator[HttpClient]:
     server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
     async with server:
-        port = server.sockets[0].getsockname()[1]
-        told = heard if heard is not None else []
+        client = HttpClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x", 5)
+        yield client
+        await client.close()
+
+
+async def ask(answer: bytes, heard: list[Message] | None = None, most: int = 10_000) -> Answer:
+    told = heard if heard is not None else []
+    async with serving(RawServer(answer)) as client:
         return await post(
-            client, f"http://127.0.0.1:{port}/", {"A": "1"}, b"{}", number=7, seconds=5,
-            limits=Limits(bytes=most), heard=told.append,
-        )  # fmt: skip
+            client, {"A": "1"}, b"{}", number=7, limits=Limits(bytes=most), heard=told.append
+        )
 
 
 def http(headers: bytes, body: bytes, status: bytes = b"200 OK") -> bytes:
@@ -59,37 +53,37 @@ def http(headers: bytes, body: bytes, status: bytes = b"200 OK") -> bytes:
     return b"HTTP/1.1 " + status + b"\r\n" + headers + length + b"\r\n" + body
 
 
-async def reason(client: Client, answer: bytes, most: int = 10_000) -> str:
+async def reason(answer: bytes, most: int = 10_000) -> str:
     with pytest.raises(SendFailed) as failed:
-        await ask(client, answer, most=most)
+        await ask(answer, most=most)
     return failed.value.reason
 
 
-async def test_json_is_read_raw_and_the_session_seen(client: Client) -> None:
-    said = await ask(client, http(JSON + b"Mcp-Session-Id: s1\r\n", RESULT))
+async def test_json_is_read_raw_and_the_session_seen() -> None:
+    said = await ask(http(JSON + b"Mcp-Session-Id: s1\r\n", RESULT))
     assert said.message is not None
     assert said.message.result == b'{"a": 1.50}'
     assert (said.status, said.session) == (200, "s1")
 
 
-async def test_parameters_and_case_of_the_type_do_not_matter(client: Client) -> None:
+async def test_parameters_and_case_of_the_type_do_not_matter() -> None:
     kind = b"Content-Type: Application/JSON; charset=utf-8\r\n"
-    assert (await ask(client, http(kind, RESULT))).message is not None
+    assert (await ask(http(kind, RESULT))).message is not None
 
 
-async def test_a_stream_is_read_to_its_response(client: Client) -> None:
+async def test_a_stream_is_read_to_its_response() -> None:
     heard: list[Message] = []
     note = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"n":1}}'
     body = b": hi\r\n\r\nid: 1\ndata:\n\ndata: " + note + b"\n\ndata: " + RESULT + b"\n\ndata: no"
-    said = await ask(client, http(STREAM, body), heard)
+    said = await ask(http(STREAM, body), heard)
     assert said.message is not None
     assert said.message.result == b'{"a": 1.50}'
     assert [one.params for one in heard] == [b'{"n":1}']
 
 
-async def test_an_error_without_an_id_is_the_answer(client: Client) -> None:
+async def test_an_error_without_an_id_is_the_answer() -> None:
     body = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no"}}'
-    said = await ask(client, http(JSON, body, b"400 Bad Request"))
+    said = await ask(http(JSON, body, b"400 Bad Request"))
     assert said.message is not None
     assert said.message.error is not None
 
@@ -104,65 +98,79 @@ async def test_an_error_without_an_id_is_the_answer(client: Client) -> None:
         b'{"jsonrpc":"2.0","id":7,"result":{"a":1,"a":2}}',
     ],
 )
-async def test_what_is_no_answer_is_garbage(client: Client, body: bytes) -> None:
-    assert await reason(client, http(JSON, body)) == "upstream.garbage"
-    assert await reason(client, http(STREAM, b"data: " + body + b"\n\n")) in (
+async def test_what_is_no_answer_is_garbage(body: bytes) -> None:
+    assert await reason(http(JSON, body)) == "upstream.garbage"
+    assert await reason(http(STREAM, b"data: " + body + b"\n\n")) in (
         "upstream.garbage", "upstream.crashed",
     )  # fmt: skip
 
 
-async def test_an_error_page_is_no_message(client: Client) -> None:
+async def test_an_error_page_is_no_message() -> None:
     for kind in (JSON, b"content-type: text/html\r\n", b""):
-        said = await ask(client, http(kind, b"<p>no", b"502 Bad Gateway"))
+        said = await ask(http(kind, b"<p>no", b"502 Bad Gateway"))
         assert (said.status, said.message) == (502, None)
 
 
-async def test_the_caps(client: Client) -> None:
+async def test_the_caps() -> None:
     large = http(JSON, b'{"a":"' + b"x" * 200 + b'"}')
-    assert await reason(client, large, most=100) == "upstream.too-large"
+    assert await reason(large, most=100) == "upstream.too-large"
     event = http(STREAM, b"data: " + b"x" * 200 + b"\n\n")
-    assert await reason(client, event, most=100) == "upstream.too-large"
+    assert await reason(event, most=100) == "upstream.too-large"
     comments = http(STREAM, b": x\n\n" * 200)
-    assert await reason(client, comments, most=100) == "upstream.too-large"
+    assert await reason(comments, most=100) == "upstream.too-large"
 
 
-async def test_broken_connections(client: Client) -> None:
+async def test_broken_connections() -> None:
     cut = http(JSON, RESULT).replace(b"length: ", b"length: 9")
-    assert await reason(client, cut) == "upstream.crashed"
-    assert await reason(client, http(STREAM, b": nothing\n\n")) == "upstream.crashed"
-    assert await reason(client, b"SSH-2.0-x\r\n\r\n") == "upstream.crashed"
-    # Until the answer begins, pyreqwest does not tell a lost connection from none.
-    assert await reason(client, b"") == "upstream.unreachable"
+    assert await reason(cut) == "upstream.crashed"
+    assert await reason(http(STREAM, b": nothing\n\n")) == "upstream.crashed"
+    assert await reason(b"SSH-2.0-x\r\n\r\n") == "upstream.garbage"
+    assert await reason(b"") == "upstream.crashed"
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/", "http://127.0.0.1:1/"])
-async def test_what_cannot_be_reached(client: Client, url: str) -> None:
+async def test_a_stream_that_can_be_resumed_says_where() -> None:
+    cut = b"id: 1\nretry: 250\ndata:\n\nid: 2\ndata: never sent whole"
+    said = await ask(http(STREAM, cut))
+    assert (said.message, said.left) == (None, Place("1", 250))
+    lost = http(STREAM, cut).replace(b"length: ", b"length: 9")
+    assert (await ask(lost)).left == Place("1", 250)
+
+
+async def test_an_empty_id_takes_the_place_back() -> None:
+    assert await reason(http(STREAM, b"id: 1\ndata:\n\nid:\ndata:\n\n")) == "upstream.crashed"
+
+
+async def resumed(answer: bytes, place: Place) -> tuple[Answer, bytes]:
+    raw = RawServer(answer)
+    async with serving(raw) as client:
+        said = await resume(client, {}, place, number=7, limits=Limits(), heard=lambda _: None)
+    return said, raw.heads[0]
+
+
+async def test_resuming_asks_for_what_comes_after_the_place() -> None:
+    said, head = await resumed(http(STREAM, b"data: " + RESULT + b"\n\n"), Place("4-2", 5))
+    assert head.startswith(b"GET /x HTTP/1.1")
+    assert b"\r\nlast-event-id: 4-2\r\n" in head
+    assert said.message is not None
+    assert said.message.result == b'{"a": 1.50}'
+
+
+async def test_a_resumed_stream_can_be_resumed_again() -> None:
+    said, _ = await resumed(http(STREAM, b": nothing new\n\n"), Place("4", 5))
+    assert said.left == Place("4", 5)
+    said, _ = await resumed(http(STREAM, b"id: 5\nretry: 7\ndata:\n\n"), Place("4", 5))
+    assert said.left == Place("5", 7)
+
+
+@pytest.mark.parametrize("status", [b"405 Method Not Allowed", b"404 Not Found", b"200 OK"])
+async def test_what_does_not_resume_has_crashed(status: bytes) -> None:
     with pytest.raises(SendFailed) as failed:
-        await post(client, url, {}, b"", number=1, seconds=5, limits=Limits(), heard=lambda _: None)
-    assert failed.value.reason in ("upstream.unreachable", "upstream.crashed")
+        await resumed(http(JSON, RESULT, status), Place("4", 5))
+    assert failed.value.reason == "upstream.crashed"
 
 
-async def test_a_header_that_cannot_be_sent_is_refused(client: Client) -> None:
-    with pytest.raises(SendFailed) as failed:
-        await post(
-            client, "http://127.0.0.1:1/", {"a": "hush\r\nb: y"}, b"", number=1, seconds=5,
-            limits=Limits(), heard=lambda _: None,
-        )  # fmt: skip
-    assert failed.value.reason == "upstream.unreachable"
-    assert "hush" not in failed.value.detail
-
-
-async def test_delete_cares_for_no_answer(client: Client) -> None:
+async def test_delete_cares_for_no_answer() -> None:
     raw = RawServer(http(b"", b"", b"405 Method Not Allowed"))
-    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        await delete(client, f"http://127.0.0.1:{port}/x", {"Mcp-Session-Id": "s"})
+    async with serving(raw) as client:
+        await delete(client, {"Mcp-Session-Id": "s"})
     assert raw.heads[0].startswith(b"DELETE /x HTTP/1.1")
-
-
-def test_a_cause_leaves_out_the_address_and_what_the_other_side_said() -> None:
-    inner = 'certificate not valid for name "a"; certificate is only valid for DnsName("say yes")'
-    causes: list[Any] = [{"message": "error for url (http://u:p@a/)"}, {"message": inner}]
-    said = cause(ConnectError("error for url (http://u:p@a/)", {"causes": causes}))
-    assert said == 'ConnectError: certificate not valid for name "a"'

@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 
-from lockgate.model import SendFailed, Upstream
+from lockgate.model import SendFailed, Terms, Upstream
 from lockgate.upstream.opening import (
     EraMemory,
     asks_for_discover,
     discover_params,
     initialize_params,
+    preferred_era,
     read_discover,
     read_initialize,
     refuse,
@@ -129,10 +130,28 @@ def test_only_a_modern_server_asks_for_discover(answer: Message, modern: bool) -
     assert asks_for_discover(answer) is modern
 
 
-def test_we_declare_no_capabilities() -> None:
-    meta = json.loads(discover_params())["_meta"]
-    assert meta["io.modelcontextprotocol/clientCapabilities"] == {}
-    assert json.loads(initialize_params())["capabilities"] == {}
+@pytest.mark.parametrize(
+    ("terms", "modern", "legacy"),
+    [
+        (Terms("alice"), {}, {}),
+        (
+            Terms("alice", "modern", b'{"elicitation":{"form":{}},"roots":{},"sampling":{}}'),
+            {"elicitation": {"form": {}}, "roots": {}, "sampling": {}},
+            {"elicitation": {"form": {}}},
+        ),
+        (
+            Terms("alice", "legacy", b'{"elicitation":{"form":{}},"sampling":{}}'),
+            {"elicitation": {"form": {}}},
+            {"elicitation": {"form": {}}, "sampling": {}},
+        ),
+    ],
+)
+def test_the_clients_capabilities_are_declared_never_ours(
+    terms: Terms, modern: object, legacy: object
+) -> None:
+    meta = json.loads(discover_params(terms))["_meta"]
+    assert meta["io.modelcontextprotocol/clientCapabilities"] == modern
+    assert json.loads(initialize_params(terms))["capabilities"] == legacy
 
 
 def test_memory_is_of_one_address() -> None:
@@ -148,3 +167,17 @@ def test_memory_is_of_one_address() -> None:
 def test_only_a_ping_is_answered() -> None:
     assert json.loads(refuse("x", "ping")) == {"jsonrpc": "2.0", "id": "x", "result": {}}
     assert json.loads(refuse(1, "roots/list"))["error"]["code"] == -32601
+
+
+def test_who_may_be_sampled_meets_a_server_of_their_own_era_first() -> None:
+    plain = Terms("alice", "legacy", b'{"elicitation":{"form":{}}}')
+    sampled = Terms("alice", "legacy", b'{"sampling":{}}')
+    assert [preferred_era(one) for one in (plain, sampled)] == [None, "legacy"]
+    assert preferred_era(Terms("alice", "modern", b'{"sampling":{}}')) is None
+    memory, one = EraMemory(), Registered(Upstream("a"), HttpTarget("http://one"))
+    memory.learn(one, "modern")
+    assert memory.recall(one, sampled) is None
+    memory.learn(one, "legacy", sampled)
+    assert (memory.recall(one), memory.recall(one, sampled)) == ("modern", "legacy")
+    memory.forget("a")
+    assert memory.recall(one, sampled) is None

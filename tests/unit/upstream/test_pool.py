@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from lockgate.model import Envelope, SendFailed, Upstream
+from lockgate.model import Envelope, SendFailed, Terms, Upstream
 from lockgate.upstream.health import Pace
 from lockgate.upstream.link import Link
 from lockgate.upstream.pool import Pool
@@ -32,10 +32,12 @@ class World:
         self.gate: asyncio.Event | None = None
         self.opening = asyncio.Event()
         self.attempts = 0
+        self.terms: list[Terms] = []
         self.pool = Pool(self.connect, self.clock, Pace(first=1, cap=8, stable=30))
 
-    async def connect(self, registered: Registered) -> Link:
+    async def connect(self, registered: Registered, terms: Terms) -> Link:
         self.attempts += 1
+        self.terms.append(terms)
         self.opening.set()
         if self.gate:
             await self.gate.wait()
@@ -44,8 +46,9 @@ class World:
         self.links.append(FakeLink())
         return self.links[-1]
 
-    async def use(self, who: str, registered: Registered = OWN) -> Link:
-        async with self.pool.lease(registered, who) as link:
+    async def use(self, who: str | Terms, registered: Registered = OWN) -> Link:
+        terms = Terms(who) if isinstance(who, str) else who
+        async with self.pool.lease(registered, terms) as link:
             await link.request("tools/list", b"{}", envelope=ENVELOPE)
             return link
 
@@ -53,6 +56,12 @@ class World:
         with pytest.raises(SendFailed) as failed:
             await self.use(who, registered)
         return failed.value.reason
+
+
+async def turns() -> None:
+    """Of the loop, that an opening needs to end."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 async def ended(link: FakeLink) -> None:
@@ -75,7 +84,23 @@ async def test_a_principal_keeps_its_link_and_shares_it_with_nobody(world: World
 
 
 async def test_an_upstream_registered_as_shared_has_one_link(world: World) -> None:
-    assert await world.use("alice", SHARED) is await world.use("bob", SHARED)
+    """On which nobody is asked, whatever their clients declared."""
+    asks = Terms("alice", "legacy", b'{"roots":{}}', "s1")
+    assert await world.use(asks, SHARED) is await world.use("bob", SHARED)
+    assert world.terms == [Terms("")]
+
+
+async def test_who_declared_something_else_has_a_link_of_its_own(world: World) -> None:
+    asks = [
+        Terms("alice"),
+        Terms("alice", "legacy", b'{"roots":{}}', "s1"),
+        Terms("alice", "legacy", b'{"roots":{}}', "s2"),
+        Terms("alice", "modern", b'{"roots":{}}'),
+    ]
+    world.links.clear()
+    wide = Registered(OWN.upstream, OWN.target, Bounds(links=9))
+    assert len({id(await world.use(one, wide)) for one in asks + asks}) == 4
+    assert world.terms == asks
 
 
 async def test_one_opening_serves_all_who_wait(world: World) -> None:
@@ -145,12 +170,61 @@ async def test_a_link_that_breaks_in_use_is_dropped(world: World) -> None:
 
 async def test_idle_links_are_closed_and_busy_ones_are_not(world: World) -> None:
     await world.use("idle")
-    async with world.pool.lease(OWN, "busy"):
+    async with world.pool.lease(OWN, Terms("busy")):
         world.clock.now += 60
         await world.pool.sweep()
         assert [one.principal for one in world.pool.descriptions()] == ["busy"]
     await ended(world.links[0])
     assert not world.links[1].closed
+
+
+async def test_what_somebody_is_subscribed_over_is_not_idle(world: World) -> None:
+    await world.use("alice")
+    world.links[0].subscribed = frozenset({"file:///a"})
+    world.clock.now += 60
+    await world.pool.sweep()
+    assert not world.links[0].closed
+    world.links[0].subscribed = frozenset()
+    await world.pool.sweep()
+    await ended(world.links[0])
+
+
+async def test_where_it_broke_another_is_opened_though_nobody_calls(world: World) -> None:
+    for who in ("alice", "bob"):
+        await world.use(who)
+    world.links[0].subscribed = frozenset({"file:///a"})
+    for link in world.links:
+        link.fail("upstream.crashed")
+    world.refusing = "upstream.unreachable"
+    for _ in range(3):  # once by each sweep, until the upstream rests
+        await world.pool.sweep()
+        await turns()
+    assert world.attempts == 4
+    world.refusing = ""
+    world.clock.now += 10
+    await world.pool.sweep()
+    await turns()
+    assert [one.principal for one in world.pool.descriptions()] == ["alice"]
+    await world.pool.sweep()
+    assert world.attempts == 5
+
+
+async def test_what_is_gone_from_the_registry_is_not_opened_again(world: World) -> None:
+    await world.use("alice")
+    world.links[0].subscribed = frozenset({"file:///a"})
+    world.links[0].fail("upstream.crashed")
+    world.pool.retire("own")
+    await world.pool.sweep()
+    assert world.attempts == 1
+
+
+async def test_over_the_limit_those_without_subscriptions_go_first(world: World) -> None:
+    for who in ("a", "b", "c"):
+        await world.use(who)
+        world.clock.now += 1
+    world.links[0].subscribed = frozenset({"file:///a"})
+    await world.use("d")
+    assert {one.principal for one in world.pool.descriptions()} == {"a", "c", "d"}
 
 
 async def test_over_the_limit_the_longest_idle_goes(world: World) -> None:
@@ -164,9 +238,9 @@ async def test_over_the_limit_the_longest_idle_goes(world: World) -> None:
 
 async def test_over_the_limit_with_all_busy_is_refused(world: World) -> None:
     async with (
-        world.pool.lease(OWN, "a"),
-        world.pool.lease(OWN, "b"),
-        world.pool.lease(OWN, "c"),
+        world.pool.lease(OWN, Terms("a")),
+        world.pool.lease(OWN, Terms("b")),
+        world.pool.lease(OWN, Terms("c")),
     ):
         assert await world.reason("d") == "upstream.backing-off"
         await world.use("d", SHARED)
@@ -174,7 +248,7 @@ async def test_over_the_limit_with_all_busy_is_refused(world: World) -> None:
 
 async def test_a_changed_registration_opens_anew_and_finishes_the_old(world: World) -> None:
     changed = Registered(OWN.upstream, HttpTarget("http://elsewhere"), OWN.bounds)
-    async with world.pool.lease(OWN, "alice") as old:
+    async with world.pool.lease(OWN, Terms("alice")) as old:
         assert await world.use("alice", changed) is not old
         assert [link.closed for link in world.links] == [False, False]
     await ended(world.links[0])
@@ -195,7 +269,7 @@ async def test_close_all_ends_what_is_open_and_opening_and_refuses_more(world: W
 
 
 async def test_descriptions_say_what_is_there(world: World) -> None:
-    async with world.pool.lease(OWN, "alice"):
+    async with world.pool.lease(OWN, Terms("alice")):
         (one,) = world.pool.descriptions()
         assert (one.upstream, one.principal, one.state) == ("own", "alice", "open")
         assert (one.era, one.version, one.running) == ("modern", "2026-07-28", 1)
@@ -229,10 +303,19 @@ async def test_an_opening_that_fails_after_everybody_left_counts_all_the_same(
     assert await world.reason("alice") == "upstream.timeout"
 
 
+async def test_the_links_of_an_ended_session_end_with_it(world: World) -> None:
+    asks = b'{"elicitation":{"form":{}}}'
+    await world.use(Terms("alice", "legacy", asks, "s-1"))
+    await world.use(Terms("alice", "legacy", asks, "s-2"))
+    world.pool.retire_session("s-1")
+    await asyncio.wait_for(world.links[0].ended.wait(), 5)
+    assert not world.links[1].closed
+
+
 async def test_a_retired_upstream_loses_its_links_those_in_use_at_the_end(world: World) -> None:
     idle = await world.use("alice")
     shared = await world.use("alice", SHARED)
-    async with world.pool.lease(OWN, "bob") as busy:
+    async with world.pool.lease(OWN, Terms("bob")) as busy:
         world.pool.retire("own")
         assert isinstance(idle, FakeLink)
         await ended(idle)

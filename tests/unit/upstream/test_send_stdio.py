@@ -10,16 +10,23 @@ from typing import Any
 import pytest
 import uvloop
 
-from lockgate.model import Envelope, SendFailed, Upstream
+from lockgate.model import Envelope, SendFailed, Terms, Upstream
 from lockgate.upstream.child import Tail
+from lockgate.upstream.link import Event, LinkReply
 from lockgate.upstream.opening import EraMemory
 from lockgate.upstream.send_stdio import StdioLink, open_stdio
 from lockgate.upstream.target import Bounds, Registered, StdioTarget
+from lockgate.upstream.traffic import Held
+from support.fake_link import Ear
 from support.processes import gone
 
 CHILDREN = str(Path(__file__).parents[2] / "support" / "upstream_children.py")
 BOUNDS = Bounds(call_seconds=10, connect_seconds=10, probe_seconds=5, grace_seconds=0.2)
 ENVELOPE = Envelope()
+ALICE = Terms("person:alice")
+ASKS = b'{"elicitation":{"form":{}},"roots":{}}'
+ASKABLE = Terms("person:alice", "legacy", ASKS, "s1")
+LEGACY = Envelope("legacy", asks=ASKS, session="s1", progress=True, log_level="info")
 
 Open = Callable[..., Awaitable[StdioLink]]
 
@@ -37,10 +44,15 @@ async def open_() -> AsyncIterator[Open]:
     links: list[StdioLink] = []
 
     async def open_one(
-        one: Registered, memory: EraMemory | None = None, tail: Tail | None = None
+        one: Registered,
+        memory: EraMemory | None = None,
+        tail: Tail | None = None,
+        terms: Terms = ALICE,
+        events: list[Event] | None = None,
     ) -> StdioLink:
         assert isinstance(one.target, StdioTarget)
-        link = await open_stdio(one, one.target, memory or EraMemory(), tail or Tail())
+        held = Held(one.name, terms, events.append if events is not None else lambda _: None)
+        link = await open_stdio(one, held, one.target, memory or EraMemory(), tail or Tail())
         links.append(link)
         return link
 
@@ -51,7 +63,7 @@ async def open_() -> AsyncIterator[Open]:
 
 async def call(link: StdioLink, tool: str, arguments: object = None, **rest: Any) -> Any:
     params = json.dumps({"name": tool, "arguments": arguments}).encode()
-    reply = await link.request("tools/call", params, envelope=ENVELOPE, **rest)
+    reply = await link.request("tools/call", params, **{"envelope": ENVELOPE, **rest})
     assert not reply.is_error
     return json.loads(reply.raw)
 
@@ -67,6 +79,7 @@ async def refused(link: StdioLink, tool: str, arguments: object = None) -> str:
     [
         ("modern", "modern", "2026-07-28"),
         ("dual", "modern", "2026-07-28"),
+        ("choosy", "modern", "2026-07-28"),
         ("legacy", "legacy", "2025-11-25"),
         ("exits-on-discover", "legacy", "2025-11-25"),
         ("null-id", "legacy", "2025-11-25"),
@@ -77,15 +90,16 @@ async def test_agrees_with_each_kind_and_calls(
 ) -> None:
     link = await open_(registered(kind))
     assert (link.peer.era, link.peer.version) == (era, version)
-    assert json.loads(link.peer.capabilities) == {"tools": {}}
+    assert json.loads(link.peer.capabilities)["tools"] == {}
     assert json.loads(link.peer.server_info)["name"] == "child"
     said = (await call(link, "echo", {"n": 1.50}))["structuredContent"]
     assert said["arguments"] == {"n": 1.5}
 
 
-async def test_a_server_that_hangs_on_discover_is_started_anew(open_: Open) -> None:
+@pytest.mark.parametrize("kind", ["hangs-on-discover", "exits-late-on-discover"])
+async def test_a_server_that_cannot_bear_the_probe_is_started_anew(open_: Open, kind: str) -> None:
     bounds = Bounds(probe_seconds=0.5, grace_seconds=0.1)
-    memory, one = EraMemory(), registered("hangs-on-discover", bounds)
+    memory, one = EraMemory(), registered(kind, bounds)
     link = await open_(one, memory)
     assert link.peer.era == "legacy"
     assert memory.recall(one) == "legacy"
@@ -168,18 +182,121 @@ async def test_many_at_once_get_each_their_own(open_: Open) -> None:
 
 
 async def test_progress_comes_back_without_our_token(open_: Open) -> None:
-    link = await open_(registered("legacy"))
-    heard: list[tuple[str, Any]] = []
-    await call(link, "progress", progress=lambda m, raw: heard.append((m, json.loads(raw))))
-    assert heard == [
+    link, ear = await open_(registered("legacy")), Ear()
+    await call(link, "progress", hears=ear, envelope=LEGACY)
+    assert ear.notes == [
         ("notifications/progress", {"progress": 1, "message": "on it"}),
         ("notifications/progress", {"progress": 2, "message": "on it"}),
     ]
 
 
+async def test_progress_that_does_not_grow_is_not_passed_on(open_: Open) -> None:
+    link, ear = await open_(registered("modern")), Ear()
+    await call(link, "progress", {"steps": [1, 3, 2, 3, "x", 4]}, hears=ear, envelope=LEGACY)
+    assert [told["progress"] for _, told in ear.notes] == [1, 3, 4]
+
+
+async def test_messages_are_passed_on_from_the_level_that_is_wanted(open_: Open) -> None:
+    link, ear = await open_(registered("legacy")), Ear()
+    said = await call(link, "log", hears=ear, envelope=LEGACY)
+    assert [told["level"] for _, told in ear.notes] == ["info", "error"]
+    assert said["structuredContent"] == {"level": ["info"]}
+    said = await call(link, "log", hears=ear, envelope=Envelope(log_level="error"))
+    assert [told["level"] for _, told in ear.notes] == ["info", "error", "error"]
+    assert said["structuredContent"] == {"level": ["info"]}, "it needs not be told again"
+    said = await call(link, "log", hears=ear, envelope=Envelope(log_level="debug"))
+    assert [told["level"] for _, told in ear.notes[3:]] == ["debug", "info", "error"]
+    assert said["structuredContent"] == {"level": ["info", "debug"]}
+    await call(link, "log", hears=ear, envelope=ENVELOPE)
+    assert len(ear.notes) == 6, "who sets no level wants none"
+
+
+async def test_a_modern_upstream_is_told_capabilities_and_level_with_each_request(
+    open_: Open,
+) -> None:
+    link = await open_(registered("modern"))
+    asks = b'{"elicitation":{"form":{}}}'
+    envelope = Envelope("legacy", asks=asks, log_level="notice")
+    meta = (await call(link, "meta", envelope=envelope))["structuredContent"]
+    assert meta.pop("io.modelcontextprotocol/clientInfo")["name"] == "lockgate"
+    assert meta == {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
+        "io.modelcontextprotocol/logLevel": "notice",
+    }
+
+
+async def test_what_the_client_can_do_is_asked_of_it(open_: Open) -> None:
+    link, ear = await open_(registered("legacy"), terms=ASKABLE), Ear()
+    said = (await call(link, "ask", hears=ear, envelope=LEGACY))["structuredContent"]["said"]
+    assert said == [
+        {"jsonrpc": "2.0", "id": 900, "result": {}},
+        {"jsonrpc": "2.0", "id": 901, "result": {"roots": []}},
+    ]
+    assert ear.asks == [("roots/list", {}, "legacy")]
+
+
+async def test_a_refusal_reaches_the_upstream(open_: Open) -> None:
+    link = await open_(registered("legacy"), terms=ASKABLE)
+    ear = Ear(LinkReply(b'{"code":-1,"message":"denied"}', is_error=True))
+    said = (await call(link, "ask", hears=ear, envelope=LEGACY))["structuredContent"]["said"]
+    assert said[1]["error"] == {"code": -1, "message": "denied"}
+
+
+async def test_no_deadline_runs_while_somebody_is_asked(open_: Open) -> None:
+    bounds = Bounds(call_seconds=0.2, connect_seconds=10, grace_seconds=0.1)
+    link, ear = await open_(registered("legacy", bounds), terms=ASKABLE), Ear()
+    ear.hold = asyncio.Event()
+    running = asyncio.create_task(call(link, "ask", hears=ear, envelope=LEGACY))
+    await asyncio.wait({running}, timeout=0.6)
+    assert not running.done()
+    ear.hold.set()
+    assert (await running)["structuredContent"]["said"][1]["result"] == {"roots": []}
+
+
+async def test_a_question_ends_with_its_call(open_: Open) -> None:
+    link, ear = await open_(registered("legacy"), terms=ASKABLE), Ear()
+    ear.hold = asyncio.Event()
+    running = asyncio.create_task(call(link, "ask", hears=ear, envelope=LEGACY))
+    await ear.asked.wait()
+    running.cancel()
+    async with asyncio.timeout(5):
+        await ear.withdrawn.wait()
+
+
+async def test_an_upstream_can_take_its_question_back(open_: Open) -> None:
+    link, ear = await open_(registered("legacy"), terms=ASKABLE), Ear()
+    ear.hold = asyncio.Event()
+    await call(link, "ask-and-withdraw", hears=ear, envelope=LEGACY)
+    async with asyncio.timeout(5):
+        await ear.withdrawn.wait()
+    assert (await call(link, "echo", "still there"))["structuredContent"]["answers"] == []
+
+
+async def test_where_no_request_runs_nobody_is_asked(open_: Open) -> None:
+    link = await open_(registered("legacy"), terms=ASKABLE)
+    said = (await call(link, "ask"))["structuredContent"]["said"]
+    assert said[1]["error"]["code"] == -32603
+
+
+async def test_what_belongs_to_no_request_is_an_event(open_: Open) -> None:
+    events: list[Event] = []
+    link = await open_(registered("legacy"), events=events)
+    await call(link, "change")
+    assert [(one.upstream, one.terms, one.method) for one in events] == [
+        ("legacy", ALICE, "notifications/tools/list_changed"),
+        ("legacy", ALICE, "notifications/resources/updated"),
+        ("legacy", ALICE, "notifications/message"),
+    ]
+    assert json.loads(events[1].params) == {"uri": "file:///a"}
+
+
 async def test_an_upstream_may_ask_for_a_pong_and_nothing_else(open_: Open) -> None:
-    link = await open_(registered("legacy"))
-    pong, no = (await call(link, "ask"))["structuredContent"]["said"]
+    """Where its client has declared nothing."""
+    link, ear = await open_(registered("legacy")), Ear()
+    said = await call(link, "ask", hears=ear, envelope=Envelope("legacy"))
+    assert ear.asks == []
+    pong, no = said["structuredContent"]["said"]
     assert pong == {"jsonrpc": "2.0", "id": 900, "result": {}}
     assert no["id"] == 901
     assert no["error"]["code"] == -32601
@@ -258,7 +375,7 @@ def test_the_same_on_uvloop() -> None:
         one = registered("family")
         assert isinstance(one.target, StdioTarget)
         tail = Tail()
-        link = await open_stdio(one, one.target, EraMemory(), tail)
+        link = await open_stdio(one, Held(one.name, ALICE), one.target, EraMemory(), tail)
         assert (await call(link, "echo", {"n": 1}))["structuredContent"]["arguments"] == {"n": 1}
         await link.close()
         for pid in tail.lines()[0].split()[1:]:

@@ -124,3 +124,15 @@ def test_every_refusal_is_a_message_we_could_read_ourselves(reason: str) -> None
     for method in ("tools/call", "tools/list"):
         _, body = refusal(reason, id=2**70, method=method, call_id="c", era="legacy")
         assert jsonrpc.parse(body, Limits()).id == 2**70
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"), [("round.invalid", 400), ("round.gone", 400), ("cursor.invalid", 200)]
+)
+def test_state_of_ours_that_a_client_carries_wrongly_is_a_bad_request(
+    reason: str, status: int
+) -> None:
+    found, body = answer(reason)
+    assert found == status
+    assert isinstance(body["error"], dict)
+    assert body["error"]["code"] == -32602

@@ -3,6 +3,7 @@ from typing import Any
 import orjson
 import pytest
 
+from lockgate.model import Envelope
 from lockgate.model.call import EraName
 from lockgate.wire import bridge
 
@@ -51,15 +52,13 @@ def test_an_error_that_needs_no_change_keeps_its_bytes() -> None:
 
 def test_requests_are_shaped_for_the_upstreams_era() -> None:
     params = b'{"name":"t"}'
-    legacy = bridge.request_params(
-        "legacy", params, client_info=INFO, capabilities=b"{}", progress=None
-    )
+    asks = b'{"elicitation":{"form":{}},"sampling":{}}'
+    said = Envelope(era="legacy", capabilities=b'{"elicitation":{},"x":1}', asks=asks)
+    legacy = bridge.request_params("legacy", params, said, client_info=INFO, progress=None)
     assert legacy == params
-    modern = bridge.request_params(
-        "modern", params, client_info=INFO, capabilities=b'{"x":1}', progress=3
-    )
+    modern = bridge.request_params("modern", params, said, client_info=INFO, progress=3)
     meta = orjson.loads(modern)["_meta"]
-    assert meta["io.modelcontextprotocol/clientCapabilities"] == {"x": 1}
+    assert meta["io.modelcontextprotocol/clientCapabilities"] == {"elicitation": {"form": {}}}
     assert meta["progressToken"] == 3
 
 
@@ -77,3 +76,24 @@ def test_headers_are_shaped_for_the_upstreams_era() -> None:
     }
     bare = bridge.request_headers("modern", "2026-07-28", "tools/call", b'{"name":"t"}', schema)
     assert "Mcp-Param-Region" not in bare
+
+
+URL = b'{"mode":"url","message":"m","elicitationId":"upstream-7","url":"https://x.example/"}'
+
+
+def test_a_question_goes_on_without_what_is_the_upstreams_own() -> None:
+    asked = (
+        b'{"message":"m","task":{"ttl":1},"n":1.0,'
+        b'"_meta":{"progressToken":3,"io.modelcontextprotocol/x":1,"acme/y":2}}'
+    )
+    for client in ("legacy", "modern"):
+        said = bridge.ask_params(client, "elicitation/create", asked, "c-1.q1")
+        assert said == b'{"message":"m","n":1.0,"_meta":{"acme/y":2}}'
+
+
+def test_an_elicitation_by_url_has_an_id_of_ours_where_the_client_knows_ids() -> None:
+    legacy = orjson.loads(bridge.ask_params("legacy", "elicitation/create", URL, "c-1.q1"))
+    assert legacy == orjson.loads(URL) | {"elicitationId": "c-1.q1"}
+    modern = orjson.loads(bridge.ask_params("modern", "elicitation/create", URL, "c-1.q1"))
+    assert "elicitationId" not in modern
+    assert modern["url"] == "https://x.example/"

@@ -58,8 +58,25 @@ def test_other_progress_tokens_are_refused(token: bytes) -> None:
         (b"[]", ""),
         (None, ""),
         (b'{"name":"a\\nb\\u001b[0m c"}', "a_b_[0m_c"),
+        (b'{"name":"a\\u202eb\\u2028c\\ud88d\\ude00"}', "a_b_c_"),
         (b'{"name":"' + b"x" * 99 + b'"}', "x" * 60),
     ],
 )
 def test_labels_are_short_and_printable(info: bytes | None, label: str) -> None:
     assert meta.label(info) == label
+
+
+@pytest.mark.parametrize(
+    ("level", "wanted", "reaches"),
+    [
+        ("info", "info", True),
+        ("emergency", "debug", True),
+        ("debug", "info", False),
+        ("info", "", False),
+        ("loud", "debug", False),
+        (None, "debug", False),
+        (["info"], "debug", False),
+    ],
+)
+def test_a_message_is_wanted_from_its_level_on(level: object, wanted: str, reaches: bool) -> None:
+    assert meta.reaches(level, wanted) is reaches

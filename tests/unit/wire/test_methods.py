@@ -2,7 +2,7 @@ import mcp_types.methods as spec
 import pytest
 
 from lockgate.model.call import EraName
-from lockgate.wire import methods, versions
+from lockgate.wire import methods, tasks, versions
 
 PASSED = {
     "tools/list", "tools/call", "prompts/list", "prompts/get", "resources/list",
@@ -15,7 +15,8 @@ def test_the_table_knows_every_client_method_of_the_specification(
     era: EraName, version: str
 ) -> None:
     known = {m for m, v in spec.CLIENT_REQUESTS if v == version}
-    ours = {r.name for r in methods.METHODS.values() if era in r.eras and not r.notification}
+    rows = methods.METHODS.values()
+    ours = {r.name for r in rows if era in r.eras and not r.notification and r.kind != "ask"}
     # The tasks extension is in our table and not among the core's methods.
     assert {m for m in ours if not m.startswith("tasks/")} == {
         m for m in known if not m.startswith("tasks/")
@@ -25,6 +26,13 @@ def test_the_table_knows_every_client_method_of_the_specification(
 def test_what_is_forwarded_is_what_this_stage_carries() -> None:
     forwarded = {r.name for r in methods.METHODS.values() if r.kind in ("list", "item")}
     assert forwarded == PASSED
+    followed = {r.name for r in methods.METHODS.values() if r.kind == "task"}
+    assert followed == {tasks.GET, tasks.UPDATE, tasks.CANCEL}
+
+
+def test_what_upstreams_ask_is_what_the_specification_names() -> None:
+    named = {m for m, version in spec.SERVER_REQUESTS if version == "2025-11-25"}
+    assert named - {"ping"} == methods.ASKS
 
 
 def test_cacheable_is_as_the_specification_says() -> None:
@@ -38,10 +46,14 @@ def test_cacheable_is_as_the_specification_says() -> None:
         ("ping", "modern"),
         ("initialize", "modern"),
         ("server/discover", "legacy"),
-        ("logging/setLevel", "legacy"),
-        ("resources/subscribe", "legacy"),
-        ("tasks/get", "modern"),
-        ("subscriptions/listen", "modern"),
+        ("logging/setLevel", "modern"),
+        ("resources/subscribe", "modern"),
+        ("subscriptions/listen", "legacy"),
+        ("tasks/get", "legacy"),
+        ("tasks/result", "legacy"),
+        ("elicitation/create", "legacy"),
+        ("sampling/createMessage", "modern"),
+        ("roots/list", "modern"),
         ("made/up", "legacy"),
         ("notifications/cancelled", "legacy"),
     ],

@@ -81,7 +81,7 @@ def test_legacy_without_session_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "method",
-    ["made/up", "logging/setLevel", "resources/subscribe", "tasks/get", "server/discover",
+    ["made/up", "subscriptions/listen", "elicitation/create", "tasks/get", "server/discover",
      "notifications/cancelled"],
 )  # fmt: skip
 def test_unknown_methods_of_legacy_do_not_pass(method: str) -> None:
@@ -89,7 +89,7 @@ def test_unknown_methods_of_legacy_do_not_pass(method: str) -> None:
     assert (refusal.reason, refusal.id) == ("wire.unknown-method", 9)
 
 
-@pytest.mark.parametrize("method", ["initialize", "ping", "logging/setLevel", "made/up"])
+@pytest.mark.parametrize("method", ["initialize", "ping", "logging/setLevel", "roots/list"])
 def test_unknown_methods_of_modern_do_not_pass(method: str) -> None:
     assert refused(modern(method)).reason == "wire.unknown-method"
 
@@ -224,3 +224,57 @@ def test_vendor_fields_survive_in_both_eras(
     enveloped = orjson.dumps(params | {"_meta": vendor | envelope})
     found = read(Message("request", 1, "tools/call", enveloped), None, None)
     assert found.params == (raw if vendor else orjson.dumps(params))
+
+
+def test_the_next_round_of_a_modern_call_brings_answers_and_state() -> None:
+    members = b'"name":"t","inputResponses":{"a":{"n":1.0}},"requestState":"s"'
+    found = read(modern("tools/call", members), None, None)
+    assert (found.responses, found.state) == (b'{"a":{"n":1.0}}', "s")
+    assert found.params == b'{"name":"t"}'
+    fresh = read(modern("tools/call", b'"name":"t"'), None, None)
+    assert (fresh.responses, fresh.state) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [b'"inputResponses":[]', b'"inputResponses":null', b'"requestState":7', b'"requestState":{}'],
+)
+def test_answers_and_state_of_another_shape_are_refused(members: bytes) -> None:
+    refusal = refused(modern("tools/call", b'"name":"t",' + members))
+    assert (refusal.reason, refusal.id) == ("wire.bad-params", 9)
+
+
+def test_only_methods_that_may_be_asked_back_have_rounds_and_only_modern_ones() -> None:
+    members = b'"inputResponses":{},"requestState":"s"'
+    listed = read(modern("tools/list", members), None, None)
+    assert (listed.responses, listed.state, listed.params) == (None, None, b"{}")
+    old = legacy("tools/call", b'{"name":"t",%b}' % members)
+    assert (old.responses, old.state, old.params) == (None, None, b'{"name":"t"}')
+
+
+def test_the_log_level_is_the_requests_own() -> None:
+    level = b'"io.modelcontextprotocol/logLevel":"%b"'
+    asked = modern("tools/call", b'"name":"t"', level % b"warning")
+    assert read(asked, None, None).log_level == "warning"
+    assert read(modern("tools/call", b'"name":"t"'), None, None).log_level == ""
+    assert refused(modern("tools/call", b'"name":"t"', level % b"loud")).reason == "wire.bad-params"
+
+
+def test_what_a_task_is_told_travels_in_its_params() -> None:
+    members = b'"taskId":"t","inputResponses":{"a":{"n":1.0}},"requestState":"s","task":{}'
+    found = read(modern("tasks/update", members), None, None)
+    assert (found.name, found.names, found.responses, found.state) == ("t", "task", None, None)
+    assert found.params == b'{"taskId":"t","inputResponses":{"a":{"n":1.0}}}'
+    polled = read(modern("tasks/get", members), None, None)
+    assert polled.params == b'{"taskId":"t"}'
+
+
+def test_a_task_is_named_in_the_header_too() -> None:
+    headers = [(b"mcp-protocol-version", b"2026-07-28"), (b"mcp-method", b"tasks/get")]
+    message = modern("tasks/get", b'"taskId":"t"')
+    assert read(message, Headers([*headers, (b"mcp-name", b"t")]), None).name == "t"
+    for wrong in ([], [(b"mcp-name", b"u")]):
+        refusal = refused(message, Headers([*headers, *wrong]))
+        assert refusal.reason == "wire.header-mismatch"
+    assert refused(modern("tasks/get", b'"taskID":"t","taskId":"t"')).reason == "wire.ambiguous-key"
+    assert refused(modern("tasks/get")).reason == "wire.bad-params"

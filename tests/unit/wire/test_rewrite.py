@@ -59,6 +59,13 @@ def rename(name: str) -> str:
             b'{"messages":[{"content":{"type":"resource","resource":{"uri":"lockgate+up:t:1"}}},'
             b'{"content":[{"type":"resource_link","uri":"lockgate+up:t:2"}]}]}',
         ),
+        (
+            "tasks/get",
+            b'{"taskId":"uri","result":{"content":[{"type":"resource_link","uri":"t:1"}]}}',
+            b'{"taskId":"uri","result":{"content":'
+            b'[{"type":"resource_link","uri":"lockgate+up:t:1"}]}}',
+        ),
+        ("tasks/get", b'{"taskId":"t","error":{"data":{"uri":"t:1"}}}', None),
         ("completion/complete", b'{"completion":{"values":["uri"]}}', None),
         ("tools/list", b'{"tools":[{"name":5},7],"name":"x"}', None),
     ],
@@ -91,6 +98,8 @@ def test_an_error_names_the_clients_uri() -> None:
          b'{"ref":{"type":"ref/prompt","name":"in","uri":"u"}}'),
         ("completion/complete", b'{"ref":{"type":"ref/resource","uri":"u"}}',
          b'{"ref":{"type":"ref/resource","uri":"in"}}'),
+        ("tasks/update", b'{"taskId":"outer","inputResponses":{"uri":{}}}',
+         b'{"taskId":"in","inputResponses":{"uri":{}}}'),
         ("tools/list", b'{"name":"x"}', b'{"name":"x"}'),
         ("made/up", b'{"name":"x"}', b'{"name":"x"}'),
     ],

@@ -12,6 +12,7 @@ from lockgate.wire.streams import (
     SseEvent,
     encode_event,
     encode_line,
+    encode_priming,
 )
 
 STREAM = (
@@ -108,3 +109,8 @@ def test_pretty_json_becomes_one_line_and_one_event() -> None:
     pretty = b'{\r\n  "a": 1\n}'
     assert encode_line(pretty) == b'{    "a": 1 }\n'
     assert events([encode_event(pretty)]) == [SseEvent(b'{\n  "a": 1\n}')]
+
+
+def test_a_priming_event_names_a_place_and_says_nothing() -> None:
+    (event,) = SseDecoder(100).feed(encode_priming("a.0", 1_000))
+    assert (event.data, event.id, event.retry) == (b"", "a.0", 1_000)

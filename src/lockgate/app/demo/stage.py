@@ -20,12 +20,13 @@ from mcp_types import CallToolResult, Implementation
 from lockgate.app.demo.clinic_log import read_log
 from lockgate.app.demo.folder import ALICE, BOB, REPORTS, Caller, Folder
 from lockgate.app.demo.upstreams import Behind
-from lockgate.app.server import Running, Server, address_of, opened, server_config
+from lockgate.app.http_server import Server
+from lockgate.app.server import Running, address_of, opened, server_config
 from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.control_plane.services.approvals import Approvals
 from lockgate.model import SYSTEM, Call, Effect, Recorded, Release, Reply
-from lockgate.pipeline.run import run
+from lockgate.pipeline.run import SILENT, run
 
 Era = Literal["modern", "legacy"]
 ERAS: tuple[Era, ...] = ("modern", "legacy")
@@ -139,7 +140,7 @@ class Stage:
         system = msgspec.structs.replace(SYSTEM, on_behalf=holder)
         place = state.resolver.upstreams[upstream.name]
         call = Call(stamp().id, system, "tools/list", place, "", b"{}")
-        answer = await run(call, state.gate, lambda _: None)
+        answer = await run(call, state.gate, SILENT)
         took = time.monotonic() - began
         if isinstance(answer, Release) and isinstance(answer.said, Reply):
             names = tuple(tool["name"] for tool in answer.said.decoded.get("tools", ()))
@@ -191,7 +192,9 @@ async def open_stage(folder: Folder, listener: socket.socket) -> AsyncIterator[S
     bound = address_of(listener)
     async with opened(folder.config, settings, bound) as running:
         up = asyncio.Event()
-        server = Embedded(server_config(running.ingress, settings, running.refused), up.set)
+        config = server_config(running.ingress, settings, running.refused)
+        server = Embedded(config, running.gateway.hub.stop)
+        server.ready = up.set
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             await up.wait()

@@ -170,7 +170,11 @@ def _upstream(one: UpstreamSeen) -> list[Check]:
 
 def _keys(seen: Observations) -> list[Check]:
     if seen.store_trouble:
-        return [Check("keys", "fail", seen.store_trouble, "Mend the data directory first.")]
+        return [
+            Check(
+                "keys", "fail", seen.store_trouble, "Mend the data directory or the database first."
+            )
+        ]
     make = "lockgate keys create --kind personal --owner YOU --role developer --expires 90d"
     live = [k for k in seen.keys or () if not k.revoked]
     active = [k for k in live if seen.now < k.expires]

@@ -67,14 +67,23 @@ POLICY = """\
 // What no policy permits is refused, and a forbid always wins over a permit. What a person may not
 // call is not listed to them either. A key brings its roles: lockgate keys create --role developer
 
-// Actions are MCP's methods. In groups: "list" (tools/list, resources/list ...) and "read"
-// (resources/read, prompts/get, completion/complete).
+// Actions are MCP's methods. In groups:
+//   "list"  tools/list, resources/list ...
+//   "read"  resources/read, resources/subscribe, prompts/get, completion/complete
+//   "ask"   elicitation/create, sampling/createMessage, roots/list: what an upstream may ask of the
+//           person while it works. The resource is the Upstream that asks.
+//   "task"  tasks/get, tasks/update, tasks/cancel: to follow a call that goes on after its answer.
+//           The resource is the Tool that was called; its arguments are not known any more.
 
-// Whoever has the role "developer" may see and use all upstreams: tools, resources and prompts.
+// Whoever has the role "developer" may see and use all upstreams: tools, resources and prompts; may
+// be asked something meanwhile, and may follow what takes longer. Leave out "ask" and no upstream
+// can put a question to anybody, "task" and long calls cannot be followed.
 @id("developers-use-everything")
 permit (
   principal in Role::"developer",
-  action in [Action::"tools/call", Action::"list", Action::"read"],
+  action in [
+    Action::"tools/call", Action::"list", Action::"read", Action::"ask", Action::"task"
+  ],
   resource
 );
 

@@ -40,7 +40,7 @@ def _ask(
     )
     request = request_of(MAPPING, call)
     assert isinstance(request, Request)
-    asked = request.cedar(approvals, now=0)
+    asked = request.cedar(request.context(approvals, now=0))
     entities = entities_of(call.principal, call.upstream, request.resource, Schema.from_str(SCHEMA))
     answer = is_authorized(asked, POLICY, entities, schema=SCHEMA)
     assert not answer.diagnostics.errors

@@ -6,7 +6,10 @@ from lockgate.app.settings import Settings
 from lockgate.app.settings_file import parse
 from lockgate.control_plane.services.refused import Refused
 from lockgate.control_plane.services.starter import CONFIG, POLICY, write_starter
+from lockgate.model import APPROVALS, NOW, Call, Facts, Known, Principal, Tool, Upstream
 from lockgate.policy.bundle import PolicyBundle
+from lockgate.policy.cedar import CedarPolicy
+from lockgate.policy.entities import ACTIONS
 from lockgate.policy.mapping import ArgumentMapping
 
 
@@ -44,6 +47,20 @@ def test_the_starter_policy_and_its_examples_are_valid() -> None:
         examples = examples.replace(prose, f"// {prose}")
     found = PolicyBundle.compile({"e.cedar": examples}, mapping).rules
     assert {"desk-closes-its-own-queue", "reopening-needs-a-yes", "no-deletions"} <= found.keys()
+
+
+@pytest.mark.parametrize("method", ACTIONS)
+@pytest.mark.parametrize(("role", "effect"), [("developer", "PERMIT"), ("guest", "DENY")])
+def test_the_starter_policy_permits_developers_every_method_and_nobody_else_any(
+    method: str, role: str, effect: str
+) -> None:
+    policy = CedarPolicy(PolicyBundle.compile({"starter.cedar": POLICY}, ArgumentMapping()))
+    who = Principal("person", "ann", roles=frozenset({role}))
+    params = b'{"ref":{"type":"ref/prompt","name":"p"}}'
+    tool = Tool("time", "now", b"{}", b"{}")
+    asked = Call("c", who, method, Upstream("time"), "now", params, tool)
+    facts = Facts({NOW: Known(0), APPROVALS: Known(())})
+    assert policy.check(asked, facts).effect.name == effect
 
 
 def test_files_are_written_once(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""How fast the gateway is, beside no gateway and beside its peers. Every reply is checked."""

@@ -1,0 +1,1 @@
+"""The public conformance suite, straight at a fixture server and through Lockgate."""

@@ -1,0 +1,114 @@
+"""What a worker does besides answering: its copies stay current, what was counted is recorded."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from lockgate.app.reload import Reloader
+from lockgate.app.stamps import now_ms
+from lockgate.app.supervision import every
+from lockgate.app.wiring import Plant
+from lockgate.store.pushes import Pushes, pushes_of
+from lockgate.store.quota_rows import RENEW_SECONDS
+
+T = TypeVar("T")
+
+REFRESH_SECONDS = 0.5
+"""Revoked keys, ended sessions and new approvals are seen within this time."""
+TALLY_SECONDS = 10.0
+WATCH_SECONDS = 1.0
+LISTEN_SECONDS = 0.5
+"""How long the thread that listens waits at a time, and so how long it may keep the end waiting."""
+RECONNECT_SECONDS = 2.0
+
+
+class Sooner:
+    """Wakes what reads a copy before its time is up."""
+
+    def __init__(self) -> None:
+        self.keys = asyncio.Event()
+        self.rest = asyncio.Event()
+        self.configuration = asyncio.Event()
+
+    def told(self, topics: frozenset[str]) -> None:
+        """``""`` may be anything."""
+        if topics & {"", "api_key"}:
+            self.keys.set()
+        if topics - {"api_key"}:
+            self.rest.set()
+        if topics & {"", "configuration"}:
+            self.configuration.set()
+
+
+class Background:
+    """``refresh``: seconds from one reading of copies to the next, where nothing wakes it sooner.
+
+    A thread for each reader: keys must not grow too old while something long is read or written.
+    """
+
+    def __init__(self, plant: Plant, reloader: Reloader, refresh: float = REFRESH_SECONDS) -> None:
+        self._plant = plant
+        self._reloader = reloader
+        self._refresh = refresh
+        self._sooner = Sooner()
+        self._pushes = pushes_of(plant.stores.engine)
+        self._threads = {
+            name: ThreadPoolExecutor(1, thread_name_prefix=f"lockgate-{name}")
+            for name in ("keys", "copies", "listening")
+        }
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, *more: Coroutine[Any, Any, None]) -> None:
+        """``more``: what else is to run until ``stop``."""
+        sooner = self._sooner
+        steps = [
+            every(self._refresh, "reading keys", self._read_keys, sooner.keys),
+            every(self._refresh, "reading sessions and approvals", self._read_rest, sooner.rest),
+            every(RENEW_SECONDS, "renewing what was taken", self._plant.quota.renew),
+            every(TALLY_SECONDS, "recording refused credentials", self._tally),
+            every(WATCH_SECONDS, "watching the configuration", self._watch, sooner.configuration),
+            *more,
+        ]
+        if self._pushes is not None:
+            steps.append(every(0, "listening for changes", self._listen(self._pushes),
+                               after_failing=RECONNECT_SECONDS))  # fmt: skip
+        self._tasks = [asyncio.create_task(each) for each in steps]
+
+    async def stop(self) -> None:
+        """Returns when no thread uses the database any more."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        for thread in self._threads.values():
+            await asyncio.to_thread(thread.shutdown)
+        if self._pushes is not None:
+            self._pushes.close()
+
+    async def _in(self, thread: str, work: Callable[..., T], *given: Any) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads[thread], work, *given)
+
+    async def _read_keys(self) -> None:
+        await self._in("keys", self._plant.ring.refresh, now_ms())
+
+    async def _read_rest(self) -> None:
+        await self._in("copies", self._plant.refresh_rest, now_ms())
+
+    async def _watch(self) -> None:
+        await self._reloader.check()
+        await self._in("copies", self._plant.shared.say, self._reloader.taken)
+
+    async def _tally(self) -> None:
+        journal = self._plant.journal
+        for event in self._plant.tally.drain(now_ms()):
+            journal.note(event)
+        if not journal.healthy:
+            await journal.flush()
+
+    def _listen(self, pushes: Pushes) -> Callable[[], Awaitable[None]]:
+        async def listen() -> None:
+            self._sooner.told(await self._in("listening", pushes.wait, LISTEN_SECONDS))
+
+        return listen

@@ -1,0 +1,111 @@
+"""Copies follow what other workers write."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from lockgate.app.background import Background, Sooner
+from lockgate.app.reload import Reloader
+from lockgate.app.settings import Settings
+from lockgate.app.settings_file import load
+from lockgate.app.stamps import now_ms
+from lockgate.app.wiring import Plant, open_stores
+from lockgate.model import Approval, KeyRecord
+from lockgate.model.session import SessionState
+from support.processes import until
+
+LONG = 60.0
+KEY = KeyRecord("a", "service", "alice", "robot", frozenset(), "", "h", 1, 9)
+
+
+class Worker:
+    """A worker's copies, and what keeps them current."""
+
+    def __init__(self, root: Path, database: str = "") -> None:
+        self.config = root / "lockgate.yaml"
+        self.stores = open_stores(root / "data", database)
+        self.plant = Plant(self.stores, Settings())
+        self.taken: list[Settings] = []
+        self.reloader = Reloader(self.config, load(self.config), self.taken.append)
+
+    @asynccontextmanager
+    async def running(self, refresh: float) -> AsyncIterator[None]:
+        background = Background(self.plant, self.reloader, refresh)
+        background.start()
+        try:
+            yield
+        finally:
+            await background.stop()
+            await self.plant.journal.close()
+            self.stores.engine.dispose()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "lockgate.yaml").write_text("limits: {burst: 5}")
+    return tmp_path
+
+
+async def becomes(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    """The loop goes on meanwhile, while a thread of its own looks."""
+    await asyncio.to_thread(until, true, seconds)
+
+
+async def written_elsewhere_is_seen(here: Worker, there: Worker) -> None:
+    expires = now_ms() + 60_000
+    given = Approval("a1", "b", "owner", "carol", expires)
+    there.plant.stores.keys.add(KEY)
+    there.plant.approvals.give(given, "call-1")
+    await there.plant.sessions.end("s1", expires)
+    await there.plant.states.save("s2", SessionState(level="debug"), expires)
+    plant = here.plant
+    await becomes(lambda: plant.ring.find("a") == KEY)
+    await becomes(lambda: plant.approvals.standing("call-1") == (given,))
+    await becomes(lambda: plant.sessions.ended("s1"))
+    await becomes(lambda: plant.states.load("s2").level == "debug")
+
+
+async def test_what_another_worker_writes_is_read_soon(folder: Path) -> None:
+    here, there = Worker(folder), Worker(folder)
+    async with here.running(0.1), there.running(LONG):
+        await written_elsewhere_is_seen(here, there)
+
+
+async def test_postgresql_tells_what_another_worker_writes(folder: Path, postgres_url: str) -> None:
+    """Nobody reads by itself for a minute here, so it was told."""
+    here, there = Worker(folder, postgres_url), Worker(folder, postgres_url)
+    async with here.running(LONG), there.running(LONG):
+        await written_elsewhere_is_seen(here, there)
+
+
+@pytest.mark.parametrize(
+    ("topics", "woken"),
+    [
+        ({""}, {"keys", "rest", "configuration"}),
+        ({"api_key"}, {"keys"}),
+        ({"approval"}, {"rest"}),
+        ({"configuration"}, {"rest", "configuration"}),
+        (set(), set()),
+    ],
+)
+async def test_a_change_wakes_who_reads_it(topics: set[str], woken: set[str]) -> None:
+    sooner = Sooner()
+    sooner.told(frozenset(topics))
+    assert {name for name, event in vars(sooner).items() if event.is_set()} == woken
+
+
+async def test_a_change_of_the_configuration_reaches_every_worker(folder: Path) -> None:
+    here, there = Worker(folder), Worker(folder)
+    async with here.running(0.1), there.running(0.1):
+        before = here.reloader.taken
+        await becomes(lambda: here.plant.shared.taken[0] == before)
+        here.config.write_text("limits: {burst: 7}")
+        await becomes(lambda: bool(here.taken and there.taken), 2.0)
+        assert (here.taken[0].limits.burst, there.taken[0].limits.burst) == (7, 7)
+        assert here.reloader.taken == there.reloader.taken != before
+        await becomes(lambda: there.plant.shared.taken[0] == here.reloader.taken)
+        assert not there.plant.shared.differs(there.reloader.taken, now_ms() + 60_000)
+        assert there.plant.shared.differs(before, now_ms() + 60_000)

@@ -1,0 +1,65 @@
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+import uvicorn
+
+from lockgate.app.http_server import Server
+
+
+async def hello(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def status(address: tuple[str, int]) -> bytes:
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    return answer.split()[1]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+async def test_it_answers_says_so_and_ends_what_is_open_first(shared: bool) -> None:
+    ready, said = asyncio.Event(), []
+    config = uvicorn.Config(hello, lifespan="off", log_config=None, ws="none")
+    server = Server(config, lambda: said.append("stopping"))
+    server.ready = ready.set
+    server.shared = shared
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        address = listener.getsockname()
+        serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+        async with asyncio.timeout(10):
+            await ready.wait()
+            assert await status(address) == b"204"
+            assert not said
+            server.should_exit = True
+            await serving
+    assert said == ["stopping"]
+
+
+async def test_two_answer_on_one_socket() -> None:
+    config = uvicorn.Config(hello, lifespan="off", log_config=None, ws="none")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        servers = [Server(config, lambda: None) for _ in range(2)]
+        ready = [asyncio.Event() for _ in servers]
+        for server, event in zip(servers, ready, strict=True):
+            server.shared, server.ready = True, event.set
+        sockets = [listener, listener.dup()]
+        serving = [
+            asyncio.ensure_future(server.serve(sockets=[one]))
+            for server, one in zip(servers, sockets, strict=True)
+        ]
+        async with asyncio.timeout(10):
+            for event in ready:
+                await event.wait()
+            answers = await asyncio.gather(*(status(listener.getsockname()) for _ in range(20)))
+            assert set(answers) == {b"204"}
+            for server in servers:
+                server.should_exit = True
+            await asyncio.gather(*serving)
+        sockets[1].close()
