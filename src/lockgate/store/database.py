@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from lockgate.model import StoreDown
 from lockgate.store.failing import store_errors
 from lockgate.store.tables import SCHEMA
+from lockgate.store.turns import turn_at
 
 Upgrade = Callable[[Engine], None]
 """``store.migrate.upgrade``: handed in so that only a start that needs it pays for Alembic."""
@@ -63,7 +64,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Durable when the block is left; nothing of it happened when it raises. One writer at a time in
     the whole database, whichever process it is in: on PostgreSQL by an advisory lock.
     """
-    with engine.connect() as connection:
+    with turn_at(engine), engine.connect() as connection:
         connection.execution_options(**{WRITES: True})
         with connection.begin():
             yield connection

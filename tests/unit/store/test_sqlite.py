@@ -39,7 +39,8 @@ def test_only_its_user_can_read_it_and_its_side_files(engine: Engine, tmp_path: 
     with writing(engine) as connection:
         connection.execute(feed.insert().values(topic="t", version=1))
     files = {path.name: mode(path) for path in (tmp_path / "db").iterdir()}
-    assert files == dict.fromkeys(("lockgate.db", "lockgate.db-wal", "lockgate.db-shm"), 0o600)
+    sides = ("", "-wal", "-shm", "-next", "-turn")
+    assert files == {f"lockgate.db{side}": 0o600 for side in sides}
     assert mode(tmp_path / "db") == 0o700
 
 

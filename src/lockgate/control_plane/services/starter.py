@@ -21,9 +21,15 @@ listen:
   # hosts: [gate.example.org]
   # origins: []            # web pages that may call the gate; none
   # behind_tls_proxy: false
+  # workers: 1             # processes that share the work; at most one for each core
 
 # Journal, keys and secrets. Only the gateway's own user may read it. Back it up.
 data_dir: data
+
+# Journal, keys and state in PostgreSQL instead (pip install 'lockgate[postgresql]'), for several
+# machines: a postgresql:// URL, by reference where it holds a password. Secrets stay in data_dir,
+# whose "secrets" folder must be the same everywhere.
+# database: env:DATABASE_URL
 
 # Directory of .cedar files, or a list of files. Without a policy nothing is permitted.
 policies: policies
