@@ -86,6 +86,8 @@ def test_refusals_of_nobody_are_counted_in_the_journal(outcome: Outcome) -> None
     for one in CASES.values():
         if one.anonymous:
             wanted[one.reason] = wanted.get(one.reason, 0) + 1
+    # The test's own client may open a connection ahead of need, and leave it silent.
+    assert counted.pop("wire.too-slow") >= wanted.pop("wire.too-slow")
     assert counted == wanted
 
 

@@ -157,9 +157,12 @@ async def test_what_it_asks_is_answered_by_whoever_waits(ways: Ways) -> None:
 async def test_a_question_that_is_withdrawn_is_taken_back(ways: Ways) -> None:
     ear, link = Ear(), await ways.open(registered("legacy"), ASKABLE)
     ear.hold = asyncio.Event()
-    await call(link, "ask-and-withdraw", hears=ear, envelope=LEGACY)
+    asking = asyncio.ensure_future(call(link, "ask-and-withdraw", hears=ear, envelope=LEGACY))
     async with asyncio.timeout(5):
+        await ear.asked.wait()
+        await call(link, "echo", envelope=LEGACY)  # so that it is taken back now
         await ear.withdrawn.wait()
+        await asking
 
 
 async def test_cancelling_a_request_cancels_it_there(ways: Ways) -> None:

@@ -1,12 +1,13 @@
 """Clients of a ``Stage`` that are told things outside of their calls."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from lockgate.app.hub import Hub
-from lockgate.model import Principal, Session, Terms
+from lockgate.model import Principal, Session, SessionState, StoreDown, Terms
 from lockgate.upstream.link import Event
 from lockgate.wire.headers import Headers
 from support.scenario import Stage
@@ -15,6 +16,21 @@ from support.staged import Speaker
 ALICE = "person:alice"
 LISTEN = "subscriptions/listen"
 Json = dict[str, Any]
+
+
+class DownStates:
+    """A store of session states that nobody can reach."""
+
+    def load(self, session_id: str) -> SessionState:
+        raise StoreDown("simulated")
+
+    async def renew(self) -> None:
+        raise StoreDown("simulated")
+
+    async def change(
+        self, session_id: str, change: Callable[[SessionState], SessionState], expires: int
+    ) -> SessionState:
+        raise StoreDown("simulated")
 
 
 class Ear(list[Json]):

@@ -67,9 +67,11 @@ class HttpWire:
         await began.wait()
 
     async def close(self) -> None:
-        for task in list(self._reading):
-            task.cancel()
-        await asyncio.gather(*self._reading, return_exceptions=True)
+        # Again and again: pyreqwest loses a cancellation that meets a chunk.
+        while self._reading:
+            for task in list(self._reading):
+                task.cancel()
+            await asyncio.wait(list(self._reading), timeout=0.1)
 
     async def _post(self, body: bytes, headers: Mapping[str, str], began: asyncio.Event) -> None:
         await self._read(self._http.post(self._url).headers(headers).body_bytes(body), began)

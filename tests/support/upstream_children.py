@@ -174,11 +174,12 @@ def ask(request: Request, result: Callable[..., object]) -> None:
 
 
 def ask_and_withdraw(request: Request, result: Callable[..., object]) -> None:
+    """Ask, and take it back when another request comes."""
     say({"jsonrpc": "2.0", "id": 902, "method": "roots/list"})
-    say({"jsonrpc": "2.0", "id": 903, "method": "ping"})
-    sys.stdin.readline()  # By this the question has been put.
+    another = json.loads(sys.stdin.readline())
     tell("notifications/cancelled", requestId=902)
-    answer(request, result(content=[]))
+    for one in (request, another):
+        answer(one, result(content=[]))
 
 
 def log(request: Request, result: Callable[..., object]) -> None:

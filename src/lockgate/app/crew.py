@@ -1,6 +1,7 @@
 """What joins one worker to the others of its host; for a worker that is alone, nothing."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,10 @@ from lockgate.pipeline.merge import Seen
 from lockgate.store.quota_shared import SharedBuckets
 from lockgate.upstream.link import Event
 
-EVENT, SHOWN = "upstream.event", "list.shown"
+EVENT, SHOWN, SET = "upstream.event", "list.shown", "session.set"
+
+SET_SECONDS = 2.0
+"""How long the answer to what a session sets waits for other workers to know of it."""
 
 _read_shown = msgspec.msgpack.Decoder(Seen).decode
 _read_event = msgspec.msgpack.Decoder(Event).decode
@@ -54,6 +58,7 @@ class Crew:
         streams.relay = StreamsElsewhere(self.peers, gateway.hub.replay).follow
         plant.hear = to_all(self.peers, gateway.hub.hear)
         gateway.hub.changes.told = _to_others(self.peers, gateway.hub.changes.saw)
+        gateway.hub.wishes.told = known_to_all(self.peers, gateway.hub.look)
         if plant.relay is not None:
             plant.relay.renew = reloader.check
             plant.relay.watch = gateway.inflight.watch
@@ -90,6 +95,25 @@ def to_all(peers: Peers, hear: Callable[[Event], None]) -> Callable[[Event], Non
     return told
 
 
+def known_to_all(
+    peers: Peers, look: Callable[[str], Awaitable[None]]
+) -> Callable[[str], Awaitable[None]]:
+    """What a session sets here holds wherever its stream is, before its client is answered: nothing
+    that happens from then on may be missed there."""
+
+    async def heard(body: bytes, _: Hear) -> bytes:
+        await look(body.decode())
+        return b""
+
+    async def told(session_id: str) -> None:
+        telling = peers.tell_all(SET, session_id.encode())
+        if telling:
+            await asyncio.wait(telling, timeout=SET_SECONDS)
+
+    peers.serve(SET, heard)
+    return told
+
+
 def _to_others(peers: Peers, saw: Callable[[Seen], None]) -> Callable[[Seen], None]:
     """What a client was shown here counts for its stream, wherever that is."""
 
@@ -97,5 +121,8 @@ def _to_others(peers: Peers, saw: Callable[[Seen], None]) -> Callable[[Seen], No
         saw(_read_shown(body))
         return b""
 
+    def told(seen: Seen) -> None:
+        peers.tell_all(SHOWN, msgspec.msgpack.encode(seen))
+
     peers.serve(SHOWN, heard)
-    return lambda seen: peers.tell_all(SHOWN, msgspec.msgpack.encode(seen))
+    return told

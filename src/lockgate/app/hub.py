@@ -57,13 +57,13 @@ class Hub:
     ) -> None:
         self.replay = replay
         self._elicited = elicited
-        self._wishes = Wishes(states, expires)
+        self.wishes = Wishes(states, expires)
         self._in_force = in_force
         self._listeners: dict[str, set[Listener]] = {}
         """By holder."""
         self._sessions: dict[str, tuple[Listener, Track]] = {}
         self._upkeep = Upkeep(in_force, lambda holder: self._listeners.get(holder, ()))
-        self._telling = Telling(in_force, self.everyone, self._wishes.level)
+        self._telling = Telling(in_force, self.everyone, self.wishes.level)
         self.changes = Changes(in_force, self.everyone, self._spawn)
         self._passing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -73,7 +73,7 @@ class Hub:
 
     def level_of(self, session: Session) -> str:
         """The least severe log message it wants; empty (none) where nobody can say."""
-        return self._wishes.level(session.id)
+        return self.wishes.level(session.id)
 
     async def watch(
         self, request: Request, session: Session | None, caller: Caller, put: Put
@@ -94,7 +94,7 @@ class Hub:
         """``logging/setLevel``. Raises ``WireRefusal`` ``wire.bad-params``, and ``StoreDown``."""
         found = edit.get(request.params, "/level")
         level = orjson.loads(found) if found is not None else None
-        await self._wishes.set_level(session, level)
+        await self.wishes.set_level(session, level)
         return b"{}"
 
     async def subscribe(
@@ -102,12 +102,12 @@ class Hub:
     ) -> Release | Refused | bytes:
         """``resources/subscribe``: permitted, forwarded, remembered; what the upstream or a control
         says against it. Raises ``WireRefusal``, ``JournalDown`` and ``StoreDown``."""
-        self._wishes.check_room(session, request.name)
+        self.wishes.check_room(session, request.name)
         state = self._in_force()
         found = await subscribe(request, caller, state.resolver, state.gate)
         if not isinstance(found, Anchor):
             return found
-        await self._wishes.add(session, request.name)
+        await self.wishes.add(session, request.name)
         listener = self._of(session)
         if listener is not None:
             async with listener.turn:
@@ -118,7 +118,7 @@ class Hub:
     async def unsubscribe(self, request: Request, session: Session) -> bytes:
         """``resources/unsubscribe``: nothing more is told, whatever the upstream says to it. What
         was not subscribed to is not an error. Raises ``StoreDown`` and ``JournalDown``."""
-        left = await self._wishes.remove(session, request.name)
+        left = await self.wishes.remove(session, request.name)
         listener = self._of(session)
         if listener is not None:
             await self._upkeep.match(listener, left)
@@ -143,7 +143,7 @@ class Hub:
             self.replay.forget(track)
             raise
         self._sessions[session.id] = listener, track
-        self._spawn(self._restore(listener))
+        self._spawn(self.look(session.id))
         return track
 
     async def listen(self, request: Request, caller: Caller, put: Put) -> bytes:
@@ -199,6 +199,14 @@ class Hub:
 
     # What happens meanwhile.
 
+    async def look(self, session_id: str) -> None:
+        """What the session set, wherever it did, holds for its stream here. Raises ``StoreDown``
+        and ``JournalDown``."""
+        await self.wishes.renew()
+        found = self._sessions.get(session_id)
+        if found is not None:
+            await self._upkeep.match(found[0], self.wishes.uris(session_id))
+
     def hear(self, event: Event) -> None:
         """An upstream told something that belongs to no call. Never blocks."""
         if event.method in LISTS:
@@ -240,12 +248,9 @@ class Hub:
         ``StoreDown``."""
         self.replay.sweep()
         for session_id, (listener, _) in list(self._sessions.items()):
-            wanted = self._wishes.uris(session_id)
+            wanted = self.wishes.uris(session_id)
             if (wanted != listener.wanted or listener.again) and not listener.turn.locked():
                 self._spawn(self._upkeep.match(listener, wanted))
-
-    async def _restore(self, listener: Listener) -> None:
-        await self._upkeep.match(listener, self._wishes.uris(listener.caller.session))
 
     def _enter(self, listener: Listener) -> None:
         if self._stopping:

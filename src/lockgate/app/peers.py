@@ -132,13 +132,15 @@ class Peers:
         asks = await self._reach(node)
         return await asks.ask(kind, body, heard)
 
-    def tell_all(self, kind: str, body: bytes) -> None:
-        """All others that can be reached, without waiting for them."""
-        for node in self._nodes:
-            if node != self.node and not self._closed:
-                telling = asyncio.ensure_future(self._tell(node, kind, body))
-                self._telling.add(telling)
-                telling.add_done_callback(self._telling.discard)
+    def tell_all(self, kind: str, body: bytes) -> set["asyncio.Task[None]"]:
+        """All others that can be reached, without waiting for them: who must may wait for the tasks
+        returned, which never fail."""
+        others = [node for node in self._nodes if node != self.node and not self._closed]
+        telling = {asyncio.ensure_future(self._tell(node, kind, body)) for node in others}
+        for each in telling:
+            self._telling.add(each)
+            each.add_done_callback(self._telling.discard)
+        return telling
 
     async def _tell(self, node: str, kind: str, body: bytes) -> None:
         try:

@@ -118,7 +118,7 @@ class Shim:
             if said.cancelled:
                 return
             if _is_stream(response):
-                await self._relay(response, SseDecoder(MOST_BYTES))
+                await self._relay(response, SseDecoder(MOST_BYTES), said)
                 return
             body = bytes(await response.bytes())
         if said.method == "initialize":
@@ -194,8 +194,12 @@ class Shim:
                 await self._relay(response, decoder)
             return int(response.status)
 
-    async def _relay(self, response: Any, decoder: SseDecoder) -> None:
+    async def _relay(
+        self, response: Any, decoder: SseDecoder, said: Underway | None = None
+    ) -> None:
         while chunk := await response.body_reader.read_chunk():
+            if said is not None and said.cancelled:
+                return  # pyreqwest 0.15 loses the cancellation of a task that meets a chunk
             for event in decoder.feed(bytes(chunk)):
                 if event.data:  # without, it only names a place in the stream
                     self._write(encode_line(event.data))

@@ -1,8 +1,6 @@
 """What each session wants to be told: its log level and its subscriptions. Every worker knows."""
 
-import asyncio
-from collections.abc import Callable
-from weakref import WeakValueDictionary
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -24,7 +22,12 @@ class Wishes:
     def __init__(self, states: SessionStates, expires: Callable[[Session], int]) -> None:
         self._states = states
         self._expires = expires
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.told: Callable[[str], Awaitable[None]] = _nobody
+        """Lets other workers know that this session set something; returns when they do."""
+
+    async def renew(self) -> None:
+        """Know what was set in other workers until now. Raises ``StoreDown``."""
+        await self._states.renew()
 
     def level(self, session_id: str) -> str:
         """The least severe log message it wants; empty (none) where nobody can say."""
@@ -61,13 +64,14 @@ class Wishes:
     async def _change(
         self, session: Session, change: Callable[[SessionState], SessionState]
     ) -> SessionState:
-        """One after the other: each starts from what the one before has written."""
-        turn = self._turns.setdefault(session.id, asyncio.Lock())
-        async with turn:
-            changed = change(self._states.load(session.id))
-            await self._states.save(session.id, changed, self._expires(session))
-            return changed
+        changed = await self._states.change(session.id, change, self._expires(session))
+        await self.told(session.id)
+        return changed
 
 
 def _with(held: SessionState, uris: frozenset[str]) -> SessionState:
     return msgspec.structs.replace(held, subscribed=uris)
+
+
+async def _nobody(_: str) -> None:
+    """There is no other worker."""

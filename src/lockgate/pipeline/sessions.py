@@ -1,5 +1,6 @@
 """Sessions and cursors: sealed, so any worker can open them and only their principal can."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -23,10 +24,17 @@ class EndedSessions(Protocol):
 
 
 class SessionStates(Protocol):
-    """What legacy sessions have set since they were opened. Both raise ``StoreDown``."""
+    """What legacy sessions have set since they were opened. All raise ``StoreDown``."""
 
-    async def save(self, session_id: str, state: SessionState, expires: int) -> None:
-        """In place of what was there. Durable on return. ``expires``: when the session does."""
+    async def change(
+        self, session_id: str, change: Callable[[SessionState], SessionState], expires: int
+    ) -> SessionState:
+        """Of what is there, whichever worker wrote it. Durable on return. ``expires``: when the
+        session does."""
+        ...
+
+    async def renew(self) -> None:
+        """From here on ``load`` knows what others wrote until now."""
         ...
 
     def load(self, session_id: str) -> SessionState:

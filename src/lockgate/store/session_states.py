@@ -23,6 +23,8 @@ SWEEP_MS = 60_000
 Clock = Callable[[], int]
 """Milliseconds since the Unix epoch."""
 
+Change = Callable[[SessionState], SessionState]
+
 _NOTHING = SessionState()
 _decode = msgspec.json.Decoder(SessionState).decode
 _Held = dict[str, tuple[int, SessionState]]
@@ -50,10 +52,17 @@ class StoredSessionStates:
         with self._lock:
             self._snapshot.refresh(now_ms)
 
-    async def save(self, session_id: str, state: SessionState, expires: int) -> None:
-        """``expires``: when the session is over. Durable on return; raises ``StoreDown``."""
+    async def renew(self) -> None:
+        """What others wrote is known on return; raises ``StoreDown``."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writer, self._save, session_id, state, expires)
+        await loop.run_in_executor(self._writer, self.refresh, self._clock())
+
+    async def change(self, session_id: str, change: Change, expires: int) -> SessionState:
+        """Of what is there at that moment, whoever wrote it. ``expires``: when the session is over.
+        Durable on return; raises ``StoreDown``."""
+        loop = asyncio.get_running_loop()
+        made = loop.run_in_executor(self._writer, self._change, session_id, change, expires)
+        return await made
 
     def load(self, session_id: str) -> SessionState:
         """Raises ``StoreDown`` when the copy is too old to say."""
@@ -71,14 +80,15 @@ class StoredSessionStates:
             self._held.update(_read(reader, since))
             return version, self._held
 
-    def _save(self, session_id: str, state: SessionState, expires: int) -> None:
+    def _change(self, session_id: str, change: Change, expires: int) -> SessionState:
         now = self._clock()
         with self._lock:
             sweeping = abs(now - self._swept) >= SWEEP_MS
             with store_errors("cannot keep the state"), writing(self._engine) as writer:
                 if sweeping:
                     writer.execute(delete(session_state).where(session_state.c.expires <= now))
-                version = bump(writer, TOPIC)
+                version = bump(writer, TOPIC)  # from here on no other worker changes anything
+                state = change(_read_one(writer, session_id, now))
                 _put(writer, session_id, version, expires, state)
             self._held[session_id] = (expires, state)
             self._snapshot.follow(version, now)
@@ -86,6 +96,7 @@ class StoredSessionStates:
                 self._swept = now
                 for over in [i for i, (e, _) in self._held.items() if e <= now]:
                     del self._held[over]
+            return state
 
 
 class MemorySessionStates:
@@ -98,10 +109,15 @@ class MemorySessionStates:
     def refresh(self, now_ms: int) -> None:
         """Nothing to do: there is no other copy."""
 
-    async def save(self, session_id: str, state: SessionState, expires: int) -> None:
+    async def renew(self) -> None:
+        """Nothing to do either."""
+
+    async def change(self, session_id: str, change: Change, expires: int) -> SessionState:
         now = self._clock()
         self._held = {i: (e, s) for i, (e, s) in self._held.items() if e > now}
+        state = change(self.load(session_id))
         self._held[session_id] = (expires, state)
+        return state
 
     def load(self, session_id: str) -> SessionState:
         expires, state = self._held.get(session_id, (0, _NOTHING))
@@ -114,6 +130,12 @@ def _put(
     values = {"version": version, "expires": expires, "state": msgspec.json.encode(state)}
     row = insert_into(writer, session_state).values(id=session_id, **values)
     writer.execute(row.on_conflict_do_update(index_elements=["id"], set_=values))
+
+
+def _read_one(reader: Connection, session_id: str, now: int) -> SessionState:
+    mine = select(session_state).where(session_state.c.id == session_id)
+    row = reader.execute(mine).one_or_none()
+    return _decode(row.state) if row is not None and now < row.expires else _NOTHING
 
 
 def _read(reader: Connection, since: int) -> _Held:

@@ -60,7 +60,7 @@ async def written_elsewhere_is_seen(here: Worker, there: Worker) -> None:
     there.plant.stores.keys.add(KEY)
     there.plant.approvals.give(given, "call-1")
     await there.plant.sessions.end("s1", expires)
-    await there.plant.states.save("s2", SessionState(level="debug"), expires)
+    await there.plant.states.change("s2", lambda _: SessionState(level="debug"), expires)
     plant = here.plant
     await becomes(lambda: plant.ring.find("a") == KEY)
     await becomes(lambda: plant.approvals.standing("call-1") == (given,))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.app.crew import Crew, to_all
+from lockgate.app.crew import Crew, known_to_all, to_all
 from lockgate.app.elsewhere import Alone, Peered
 from lockgate.app.seat import Line, Seat
 from lockgate.app.server import Running, opened
@@ -68,6 +68,30 @@ async def test_what_an_upstream_tells_one_is_heard_by_all() -> None:
         async with asyncio.timeout(5):
             assert await far.get() == EVENT
         assert near == [EVENT]
+
+
+async def test_what_a_session_sets_is_known_to_all_before_it_is_answered() -> None:
+    async with peers() as (here, there):
+        known: list[str] = []
+
+        looking, done = asyncio.Event(), asyncio.Event()
+
+        async def look(session_id: str) -> None:
+            looking.set()
+            await done.wait()
+            known.append(session_id)
+
+        tell, _ = known_to_all(here, look), known_to_all(there, look)
+        telling = asyncio.ensure_future(tell("s1"))
+        async with asyncio.timeout(5):
+            await looking.wait()
+            assert not telling.done()
+            done.set()
+            await telling
+            assert known == ["s1"]
+            await there.close()
+            await tell("s1")  # who cannot be reached keeps nobody waiting
+        assert known == ["s1"]
 
 
 async def test_one_alone_has_a_name_and_nobody_to_ask(config: Path) -> None:

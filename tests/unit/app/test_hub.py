@@ -6,10 +6,10 @@ import pytest
 from lockgate.app.asking import COMPLETE
 from lockgate.app.hub import MOST_STREAMS
 from lockgate.app.wishes import DEFAULT_LEVEL, MOST_URIS
-from lockgate.model import Call, Permit, Reply, Session, SessionState, StoreDown, Terms
+from lockgate.model import Call, Permit, Reply, Session, SessionState, Terms
 from lockgate.pipeline.subscriptions import SUBSCRIBE, UNSUBSCRIBE, UPDATED
 from lockgate.upstream.link import Event, Hears
-from support.attending import ALICE, LISTEN, Client, heard, listening, settled
+from support.attending import ALICE, LISTEN, Client, DownStates, heard, listening, settled
 from support.scenario import Stage
 from support.staged import BOB, regate, rows, stage_of
 
@@ -42,6 +42,12 @@ class Subscribing:
 def stage(policy: str = "permit(principal, action, resource);") -> tuple[Stage, Subscribing]:
     made = stage_of(policy=policy)
     return made, Subscribing(made)
+
+
+async def subscribed(stage: Stage, session: Session, *uris: str) -> None:
+    """Another worker wrote that it is."""
+    state = SessionState(subscribed=frozenset(uris))
+    await stage.states.change(session.id, lambda _: state, 2**50)
 
 
 # What a session sets.
@@ -173,8 +179,7 @@ async def test_what_another_worker_took_is_taken_up_here() -> None:
     session = await alice.attend()
     hub = made.gateway.hub
     for uris, last in (({"file:///a", "file:///b"}, None), ({"file:///b"}, "file:///a")):
-        state = SessionState(subscribed=frozenset(uris))
-        await made.states.save(session.id, state, 2**50)
+        await subscribed(made, session, *uris)
         await hub.tick()
         await settled(hub)
         if last:
@@ -188,12 +193,51 @@ async def test_what_another_worker_took_is_taken_up_here() -> None:
     assert len(upstream.asked) == before, "what stands is not asked for again"
 
 
+async def test_what_another_worker_says_was_set_is_taken_up_at_once() -> None:
+    made, upstream = stage()
+    alice = Client(made)
+    session = await alice.attend()
+    await subscribed(made, session, "file:///a")
+    await made.gateway.hub.look("somebody else's")
+    assert not upstream.asked
+    await made.gateway.hub.look(session.id)
+    assert upstream.asked == [("subscribe", "file:///a")]
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        (SUBSCRIBE, {"uri": "file:///a"}),
+        (UNSUBSCRIBE, {"uri": "file:///a"}),
+        ("logging/setLevel", {"level": "error"}),
+    ],
+)
+async def test_who_sets_something_is_answered_when_all_workers_know(
+    method: str, params: Json
+) -> None:
+    made, _ = stage()
+    alice = Client(made)
+    session = await alice.attend()
+    told, known = asyncio.Queue[str](), asyncio.Event()
+
+    async def tell(session_id: str) -> None:
+        told.put_nowait(session_id)
+        await known.wait()
+
+    made.gateway.hub.wishes.told = tell
+    asking = asyncio.ensure_future(alice.legacy(method, params))
+    async with asyncio.timeout(5):
+        assert await told.get() == session.id
+        assert not asking.done()
+        known.set()
+        assert (await asking).result == {}
+
+
 async def test_a_session_has_so_many_subscriptions() -> None:
     made, _ = stage()
     alice = Client(made)
     session = await alice.attend()
-    full = frozenset(f"file:///{n}" for n in range(MOST_URIS))
-    await made.states.save(session.id, SessionState(subscribed=full), 2**50)
+    await subscribed(made, session, *(f"file:///{n}" for n in range(MOST_URIS)))
     assert (await alice.legacy(SUBSCRIBE, {"uri": "x:1"})).reason == "subscription.too-many"
     assert (await alice.legacy(SUBSCRIBE, {"uri": "file:///1"}, 2)).result == {}
 
@@ -372,19 +416,11 @@ async def test_every_subscription_of_a_listen_is_on_record() -> None:
     made.gateway.hub.stop()
 
 
-class Down:
-    def load(self, session_id: str) -> SessionState:
-        raise StoreDown("simulated")
-
-    async def save(self, session_id: str, state: SessionState, expires: int) -> None:
-        raise StoreDown("simulated")
-
-
 async def test_where_nobody_can_say_nothing_is_told() -> None:
     made, upstream = stage()
     alice = Client(made)
     await alice.attend()
-    made.gateway.hub._wishes._states = Down()
+    made.gateway.hub.wishes._states = DownStates()
     await alice.legacy("resources/read", {"uri": "file:///a"}, 2)
     assert upstream.calls[-1].envelope.log_level == ""
     assert (

@@ -1,8 +1,13 @@
 import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 import pytest
+from pyreqwest.client import ClientBuilder
 
+from lockgate.app.shim import Shim
 from support.carried import (
     CANCELLED,
     INITIALIZE,
@@ -297,6 +302,43 @@ async def test_several_listens_share_stdout_and_end_one_by_one() -> None:
         await listening.tell("1", NOTE["method"])
         assert subscription(await client.hears()) == "1"
         assert client.silent
+
+
+class Deaf:
+    """A stream that loses one cancellation, as pyreqwest's do where it meets a chunk."""
+
+    status = 200
+    headers = {"content-type": "text/event-stream"}
+
+    def __init__(self) -> None:
+        self.body_reader = self
+        self.reading = asyncio.Event()
+
+    async def read_chunk(self) -> bytes:
+        again, never = self.reading.is_set(), asyncio.Event()
+        self.reading.set()
+        with nullcontext() if again else suppress(asyncio.CancelledError):
+            await never.wait()
+        return event("e.1", note(1))
+
+
+async def test_what_was_cancelled_ends_even_if_its_stream_did_not_notice() -> None:
+    written: list[bytes] = []
+    deaf = Deaf()
+
+    class Forwarding(Shim):
+        @asynccontextmanager
+        async def _posting(self, line: bytes, session: str) -> AsyncIterator[Deaf]:
+            yield deaf
+
+    async with ClientBuilder().build() as http:
+        shim = Forwarding(http, "http://127.0.0.1:1/mcp", "lgp_key", written.append)
+        await shim.take(json.dumps(modern(1, LISTEN)).encode())
+        await asyncio.wait_for(deaf.reading.wait(), SECONDS)
+        await shim.take(json.dumps({**CANCELLED, "params": {"requestId": 1}}).encode())
+        await asyncio.wait_for(shim.finish(), SECONDS)
+        assert not shim._tasks
+    assert not written
 
 
 async def test_listens_do_not_hold_up_the_end() -> None:

@@ -3,19 +3,12 @@ import asyncio
 import pytest
 
 from lockgate.app.wishes import DEFAULT_LEVEL, MOST_URIS, Wishes
-from lockgate.model import Session, SessionState, StoreDown
+from lockgate.model import Session, StoreDown
 from lockgate.store.session_states import MemorySessionStates
 from lockgate.wire.refusal import WireRefusal
+from support.attending import DownStates
 
 ALICE = Session("s-1", "person:alice", "/mcp", "2025-11-25", "test/1", b"{}", 0)
-
-
-class Broken:
-    def load(self, session_id: str) -> SessionState:
-        raise StoreDown("simulated")
-
-    async def save(self, session_id: str, state: SessionState, expires: int) -> None:
-        raise StoreDown("simulated")
 
 
 def wishes() -> Wishes:
@@ -35,7 +28,7 @@ async def test_a_level_stands_until_another_is_set() -> None:
 
 
 async def test_where_nobody_can_say_no_message_is_wanted() -> None:
-    kept = Wishes(Broken(), lambda _: 0)
+    kept = Wishes(DownStates(), lambda _: 0)
     assert kept.level("s-1") == ""
     with pytest.raises(StoreDown):
         kept.uris("s-1")

@@ -39,7 +39,7 @@ async def test_without_a_database_nothing_is_kept(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE session_state"))
     with pytest.raises(StoreDown):
-        await store.save("s1", LOUD, 5_000)
+        await store.change("s1", lambda _: LOUD, 5_000)
     assert store.load("s1") == SessionState(), "what is not durable is not said to be so"
 
 
@@ -47,11 +47,11 @@ async def test_only_what_changed_is_read_again(engine: Engine) -> None:
     here, there = (StoredSessionStates(engine, Clock()) for _ in range(2))
     for store in (here, there):
         store.refresh(1_000)
-    await here.save("s1", LOUD, 5_000)
+    await here.change("s1", lambda _: LOUD, 5_000)
     there.refresh(1_000)
     with engine.begin() as connection:
         connection.execute(text("UPDATE session_state SET state = 'no JSON' WHERE id = 's1'"))
-    await here.save("s2", LOUD, 5_000)
+    await here.change("s2", lambda _: LOUD, 5_000)
     there.refresh(1_000)
     assert (there.load("s1"), there.load("s2")) == (LOUD, LOUD)
 
@@ -60,9 +60,9 @@ async def test_those_that_are_over_are_forgotten_in_time(engine: Engine) -> None
     store = StoredSessionStates(engine, clock := Clock())
     clock.now = SWEEP_MS
     store.refresh(clock.now)
-    await store.save("old", LOUD, SWEEP_MS + 5)
+    await store.change("old", lambda _: LOUD, SWEEP_MS + 5)
     clock.now = 2 * SWEEP_MS
-    await store.save("new", LOUD, 3 * SWEEP_MS)
+    await store.change("new", lambda _: LOUD, 3 * SWEEP_MS)
     with engine.connect() as connection:
         kept = connection.scalars(text("SELECT id FROM session_state")).all()
     assert kept == ["new"]
@@ -76,6 +76,6 @@ async def test_saving_does_not_use_the_threads_of_others(engine: Engine) -> None
     release = threading.Event()
     loop.run_in_executor(None, release.wait, 10)
     try:
-        await asyncio.wait_for(store.save("s1", LOUD, 5_000), 5)
+        await asyncio.wait_for(store.change("s1", lambda _: LOUD, 5_000), 5)
     finally:
         release.set()
