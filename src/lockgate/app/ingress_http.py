@@ -24,6 +24,7 @@ from lockgate.app.incoming import Incoming
 from lockgate.app.outbox import Outbox
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.streams import JSON, Streams, respond
+from lockgate.identity.evidence import Evidence
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.model import REASONS, Json, Principal
 from lockgate.pipeline.caller import Caller
@@ -46,8 +47,12 @@ class Edge(msgspec.Struct, frozen=True):
     body_seconds: float
 
 
-class Authenticate(Protocol):
-    def __call__(self, authorization: list[str], now_ms: int) -> Principal | AuthRefusal: ...
+class Identity(Protocol):
+    """``identity.authenticate``."""
+
+    async def authenticate(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal: ...
+
+    def recheck(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal: ...
 
 
 class Ingress:
@@ -57,7 +62,7 @@ class Ingress:
         self,
         gateway: Gateway,
         edge: Edge,
-        authenticate: Authenticate,
+        identity: Identity,
         refused: Callable[[str, str], None],
         health: Callable[[], dict[str, Any]],
         brake: Brake,
@@ -66,7 +71,7 @@ class Ingress:
         self.edge = edge
         """Replaced whole on reload."""
         self.streams = Streams(gateway, self._holds)
-        self._authenticate = authenticate
+        self._identity = identity
         self._refused = refused
         self._health = health
         self._brake = brake
@@ -95,7 +100,7 @@ class Ingress:
         path = exchange.path.rstrip("/")
         if path != "/mcp" and not path.startswith("/mcp/"):
             raise WireRefusal("wire.bad-path")
-        principal = self._principal(exchange)  # before saying which upstreams there are
+        principal = await self._principal(exchange)  # before saying which upstreams there are
         endpoint = self._gateway.state.endpoints.get(path)
         if endpoint is None:
             raise WireRefusal("wire.bad-path")
@@ -133,10 +138,10 @@ class Ingress:
         if origin and (len(origin) > 1 or origin[0].lower() not in self.edge.origins):
             raise WireRefusal("wire.bad-origin")
 
-    def _principal(self, exchange: Exchange) -> Principal:
+    async def _principal(self, exchange: Exchange) -> Principal:
         if b"access_token=" in exchange.query or b"key=" in exchange.query:
             raise WireRefusal("auth.in-query")
-        known = self._authenticate(exchange.headers.all("authorization"), now_ms())
+        known = await self._identity.authenticate(exchange.evidence(), now_ms())
         if isinstance(known, AuthRefusal):
             log.info("credential refused: %s (%s)", known.reason, known.detail)
             raise WireRefusal(known.reason)
@@ -145,7 +150,7 @@ class Ingress:
     def _holds(self, exchange: Exchange) -> bool:
         """Whether the same credential would still be let in here, as the same principal."""
         caller = exchange.caller
-        known = self._authenticate(exchange.headers.all("authorization"), now_ms())
+        known = self._identity.recheck(exchange.evidence(), now_ms())
         return (
             caller is not None
             and known == caller.principal

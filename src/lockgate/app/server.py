@@ -80,7 +80,7 @@ async def opened(
     reloader = Reloader(path, settings, apply, seen)
 
     ingress = Ingress(
-        gateway, edge_of(settings, bound), plant.authenticator.authenticate, refused,
+        gateway, edge_of(settings, bound), plant.authenticator, refused,
         lambda: health(plant, reloader) | crew.told, plant.brake,
     )  # fmt: skip
     await crew.join(plant, gateway, ingress.streams, reloader)

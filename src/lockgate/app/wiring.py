@@ -19,7 +19,8 @@ from lockgate.app.stamps import Clock, now_ms, stamp
 from lockgate.approval.gate import Marks
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
-from lockgate.identity.api_key import Authenticator
+from lockgate.identity.api_key import KeyCheck
+from lockgate.identity.authenticate import Authenticator
 from lockgate.model import APPROVALS, NOW, QUOTA, Approval, Call, FactKey, StoreDown, Upstream
 from lockgate.model.reference import ReferenceBroken, resolve_reference
 from lockgate.pipeline import record
@@ -140,7 +141,7 @@ class Plant:
         self.states = StoredSessionStates(stores.engine, now_ms)
         self.shared = StoredConfiguration(stores.engine, stores.host, now_ms)
         self.sealer = AesGcmSealer(stores.secrets.sealing_key())
-        self.authenticator = Authenticator(self.ring, stores.secrets.pepper())
+        self.authenticator = Authenticator(KeyCheck(self.ring, stores.secrets.pepper()))
         self.tally = RefusalTally(lambda: stamp().id)
         self.quota = quota_of(stores.engine, settings, among.node, among.buckets)
         self.brake = Brake(message_limits(settings), now_ms)

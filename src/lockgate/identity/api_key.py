@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 import msgspec
@@ -24,8 +24,6 @@ _KIND: dict[str, KeyKind] = {prefix: kind for kind, prefix in _PREFIX.items()}
 _PERSON: dict[KeyKind, Literal["person", "service"]] = {"personal": "person", "service": "service"}
 _KEY = re.compile(r"(lg[ps])_([a-z2-7]{12})_[A-Za-z0-9_-]{43}([A-Za-z0-9_-]{6})")
 _SUM = 6
-# RFC 9110, 11.1: the scheme is case-insensitive; RFC 6750, 2.1: which characters a token has.
-_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 _NO_HASH = "0" * 64
 
 
@@ -45,7 +43,7 @@ class KeyBook(Protocol):
 
 
 class KeyText(msgspec.Struct, frozen=True):
-    """A key that is spelled like one; whether it is one, only ``Authenticator`` says."""
+    """A key that is spelled like one; whether it is one, only ``KeyCheck`` says."""
 
     kind: KeyKind
     id: str
@@ -76,8 +74,8 @@ def hash_of(text: str, pepper: bytes) -> str:
     return hmac.digest(pepper, b"lockgate/key/v1\0" + text.encode(), "sha256").hex()
 
 
-class Authenticator:
-    """Credential to principal. Not for several threads.
+class KeyCheck:
+    """Key to principal. Not for several threads.
 
     ``remember``: how many accepted keys are held (by their SHA-256, never their text) until the
     book changes, so that the next call of the same client need not be checked again in full.
@@ -90,35 +88,27 @@ class Authenticator:
         self._accepted: dict[bytes, tuple[int, Principal]] = {}
         self._version = book.version
 
-    def authenticate(self, authorization: Sequence[str], now_ms: int) -> Principal | AuthRefusal:
-        """``authorization``: the values of all ``Authorization`` headers, as received."""
-        if not authorization:
-            return AuthRefusal("auth.missing")
-        if len(authorization) > 1:
-            return AuthRefusal("auth.malformed", "more than one Authorization header")
+    def check(self, text: str, now_ms: int) -> Principal | AuthRefusal:
+        """``text``: what was sent as a key."""
         if not self._book.fresh(now_ms):
             return AuthRefusal("auth.unknown", "the keys were not read lately")
         if self._book.version != self._version:
             self._version = self._book.version
             self._accepted.clear()
-        header = authorization[0]
-        mark = hashlib.sha256(header.encode("utf-8", "surrogatepass")).digest()
+        mark = hashlib.sha256(text.encode()).digest()
         known = self._accepted.get(mark)
         if known is not None and now_ms < known[0]:
             return known[1]
-        return self._check(header, mark, now_ms)
+        return self._check(text, mark, now_ms)
 
-    def _check(self, header: str, mark: bytes, now_ms: int) -> Principal | AuthRefusal:
-        bearer = _BEARER.fullmatch(header)
-        if bearer is None:
-            return AuthRefusal("auth.malformed", "not a Bearer token")
-        key = parse(bearer[1])
+    def _check(self, text: str, mark: bytes, now_ms: int) -> Principal | AuthRefusal:
+        key = parse(text)
         if key is None:
             return AuthRefusal("auth.invalid", "not spelled like a Lockgate key")
         record = self._book.find(key.id)
         # The same work for an unknown id as for a wrong secret.
         stored = _NO_HASH if record is None else record.hash
-        proved = hmac.compare_digest(hash_of(bearer[1], self._pepper), stored)
+        proved = hmac.compare_digest(hash_of(text, self._pepper), stored)
         if record is None or not proved or record.kind != key.kind:
             return AuthRefusal("auth.invalid", f"key {key.id} is unknown or its secret is wrong")
         if record.revoked:

@@ -19,6 +19,7 @@ from lockgate.app.wiring import (
     target,
 )
 from lockgate.control_plane.services.keys import KeyOrder, Keys
+from lockgate.identity.evidence import Evidence
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.model import (
     APPROVALS,
@@ -256,15 +257,15 @@ def test_keys_are_known_from_the_next_refresh_on(plant: Plant) -> None:
     service = Keys(stores.keys, stores.events, stores.secrets.pepper(), "t", now_ms,
                    secrets.token_bytes)  # fmt: skip
     key = service.create(KeyOrder("personal", "alice", 1, roles=("doctor",)))
-    asked = [f"Bearer {key.text}"]
-    assert isinstance(plant.authenticator.authenticate(asked, now_ms()), AuthRefusal)
+    asked = Evidence((f"Bearer {key.text}",))
+    assert isinstance(plant.authenticator.recheck(asked, now_ms()), AuthRefusal)
     plant.refresh(now_ms())
-    found = plant.authenticator.authenticate(asked, now_ms())
+    found = plant.authenticator.recheck(asked, now_ms())
     assert isinstance(found, Principal)
     assert (found.id, found.roles) == ("person:alice", frozenset({"doctor"}))
     service.revoke(key.record.id)
     plant.refresh(now_ms())
-    assert isinstance(plant.authenticator.authenticate(asked, now_ms()), AuthRefusal)
+    assert isinstance(plant.authenticator.recheck(asked, now_ms()), AuthRefusal)
 
 
 async def test_another_process_s_endings_and_approvals_are_known_from_then_on(
