@@ -27,6 +27,17 @@ class Principal(msgspec.Struct, frozen=True):
     """What was proved: ``api_key``, later ``oauth``, ``dpop``, ``mtls``, ``mfa``."""
     credential: str = ""
     """Public id of the credential used; never the secret."""
+    workload: str = ""
+    """The program that sent it, where it proved which it is: a SPIFFE ID, or the name its
+    certificate is registered under."""
+    actors: tuple[str, ...] = ()
+    """Who acts for the subject, the nearest first (RFC 8693, 4.1: ``act``)."""
+    scopes: frozenset[str] = frozenset()
+    """What the credential was issued for (RFC 6749, 3.3)."""
+    acr: str = ""
+    """How strongly the person was authenticated, as the issuer says (OpenID Connect Core, 2)."""
+    auth_time: int = 0
+    """When the person last authenticated: seconds since the Unix epoch; 0 where nobody said."""
 
     on_behalf: str = ""
     """For Lockgate's own traffic: the id of the principal whose connections it may use."""
