@@ -14,6 +14,9 @@ from lockgate.store.quota_rows import RENEW_SECONDS
 
 T = TypeVar("T")
 
+CREDENTIALS = frozenset({"api_key", "revocation"})
+"""Topics whose rows decide who may come in."""
+
 REFRESH_SECONDS = 0.5
 """Revoked keys, ended sessions and new approvals are seen within this time."""
 TALLY_SECONDS = 10.0
@@ -33,9 +36,9 @@ class Sooner:
 
     def told(self, topics: frozenset[str]) -> None:
         """``""`` may be anything."""
-        if topics & {"", "api_key"}:
+        if topics & {"", *CREDENTIALS}:
             self.keys.set()
-        if topics - {"api_key"}:
+        if topics - CREDENTIALS:
             self.rest.set()
         if topics & {"", "configuration"}:
             self.configuration.set()
@@ -91,7 +94,7 @@ class Background:
         return await loop.run_in_executor(self._threads[thread], work, *given)
 
     async def _read_keys(self) -> None:
-        await self._in("keys", self._plant.ring.refresh, now_ms())
+        await self._in("keys", self._plant.refresh_credentials, now_ms())
 
     async def _read_rest(self) -> None:
         await self._in("copies", self._plant.refresh_rest, now_ms())

@@ -38,13 +38,19 @@ class Exchange:
         self.peer: str = client[0] if client else ""
         self.caller: Caller | None = None
         """Once it is known who asks."""
+        self.base = ""
+        """Where the client reached us, without path; known once ``Host`` has been checked."""
         self.started = False
         self._whole = False
         self._receive = receive
         self._send = send
 
     def evidence(self) -> Evidence:
-        return Evidence(tuple(self.headers.all("authorization")), self.peer)
+        sent = self.headers.all
+        return Evidence(
+            tuple(sent("authorization")), self.peer, dpop=tuple(sent("dpop")),
+            method=self.method, url=self.base + self.path,
+        )  # fmt: skip
 
     async def body(self, most: int, seconds: float) -> bytes:
         """Raises ``WireRefusal`` ``wire.too-large`` or ``wire.too-slow``, and ``ClientGone``."""

@@ -12,7 +12,6 @@ from lockgate.app.brake import Brake
 from lockgate.app.exchange import (
     ClientGone,
     Exchange,
-    HeaderList,
     Receive,
     Scope,
     Send,
@@ -22,6 +21,7 @@ from lockgate.app.exchange import (
 from lockgate.app.gateway import Gateway
 from lockgate.app.incoming import Incoming
 from lockgate.app.outbox import Outbox
+from lockgate.app.protected_resource import WELL_KNOWN, ProtectedResource
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.streams import JSON, Streams, respond
 from lockgate.identity.evidence import Evidence
@@ -45,6 +45,15 @@ class Edge(msgspec.Struct, frozen=True):
     origins: frozenset[str]
     message_bytes: int
     body_seconds: float
+    public_url: str = ""
+    """Where clients reach this gateway, where they are not told by its own address."""
+    grace_ms: int = 0
+    """How long a call may go on whose token has expired meanwhile."""
+
+    def base(self, host: str) -> str:
+        """Of the URL a client used; ``host`` has been checked. Without ``public_url`` only this
+        machine reaches the gateway, or its own way there says so."""
+        return self.public_url or f"http://{host.lower()}"
 
 
 class Identity(Protocol):
@@ -52,7 +61,9 @@ class Identity(Protocol):
 
     async def authenticate(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal: ...
 
-    def recheck(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal: ...
+    async def recheck(
+        self, evidence: Evidence, now_ms: int, grace_ms: int
+    ) -> Principal | AuthRefusal: ...
 
 
 class Ingress:
@@ -66,6 +77,7 @@ class Ingress:
         refused: Callable[[str, str], None],
         health: Callable[[], dict[str, Any]],
         brake: Brake,
+        resource: ProtectedResource,
     ) -> None:
         self._gateway = gateway
         self.edge = edge
@@ -75,6 +87,7 @@ class Ingress:
         self._refused = refused
         self._health = health
         self._brake = brake
+        self._resource = resource
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,6 +110,9 @@ class Ingress:
             await self._answer_health(exchange)
             return
         self._check_edge(exchange)
+        if exchange.path.startswith(WELL_KNOWN) and exchange.method == "GET":
+            await self._answer_metadata(exchange)
+            return
         path = exchange.path.rstrip("/")
         if path != "/mcp" and not path.startswith("/mcp/"):
             raise WireRefusal("wire.bad-path")
@@ -134,6 +150,7 @@ class Ingress:
         host = exchange.headers.all("host")
         if len(host) != 1 or host[0].lower() not in self.edge.hosts:
             raise WireRefusal("wire.bad-host")
+        exchange.base = self.edge.base(host[0])
         origin = exchange.headers.all("origin")
         if origin and (len(origin) > 1 or origin[0].lower() not in self.edge.origins):
             raise WireRefusal("wire.bad-origin")
@@ -147,10 +164,11 @@ class Ingress:
             raise WireRefusal(known.reason)
         return known
 
-    def _holds(self, exchange: Exchange) -> bool:
+    async def _holds(self, exchange: Exchange) -> bool:
         """Whether the same credential would still be let in here, as the same principal."""
         caller = exchange.caller
-        known = self._identity.recheck(exchange.evidence(), now_ms())
+        grace = self.edge.grace_ms if exchange.method == "POST" else 0
+        known = await self._identity.recheck(exchange.evidence(), now_ms(), grace)
         return (
             caller is not None
             and known == caller.principal
@@ -184,10 +202,17 @@ class Ingress:
         if exchange.started:  # a stream: it has its own way to say so
             await exchange.write(encode_event(body), last=True)
         else:
-            headers = [*JSON, *_EXTRA.get(reason, ())]
+            challenge = self._resource.challenge(reason, exchange.base, exchange.path)
+            headers = [*JSON, *challenge]
             if reason == "wire.bad-http-method":
                 headers.append((b"allow", _allowed(exchange)))
             await exchange.turn_away(REASONS[reason].http, body, headers)
+
+    async def _answer_metadata(self, exchange: Exchange) -> None:
+        found = self._resource.document(exchange.path, exchange.base)
+        if found is None:
+            raise WireRefusal("wire.bad-path")
+        await exchange.answer(200, found, JSON)
 
     async def _answer_health(self, exchange: Exchange) -> None:
         if exchange.path == "/health/live":
@@ -198,12 +223,6 @@ class Ingress:
         found = self._health()
         status = 200 if found["status"] == "ready" else 503
         await exchange.answer(status, orjson.dumps(found), JSON)
-
-
-_EXTRA: dict[str, HeaderList] = {
-    "auth.missing": ((b"www-authenticate", b'Bearer realm="lockgate"'),),
-    "auth.invalid": ((b"www-authenticate", b'Bearer realm="lockgate", error="invalid_token"'),),
-}
 
 
 def _check_media_types(exchange: Exchange) -> None:

@@ -18,6 +18,7 @@ from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
 from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Edge, Ingress
+from lockgate.app.protected_resource import ProtectedResource
 from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
 from lockgate.app.seat import Line, Seat
 from lockgate.app.settings import Settings
@@ -80,8 +81,9 @@ async def opened(
     reloader = Reloader(path, settings, apply, seen)
 
     ingress = Ingress(
-        gateway, edge_of(settings, bound), plant.authenticator, refused,
+        gateway, edge_of(settings, bound), plant.identities.authenticator, refused,
         lambda: health(plant, reloader) | crew.told, plant.brake,
+        ProtectedResource(lambda: plant.identities.issuers, plant.identities.nonces, now_ms),
     )  # fmt: skip
     await crew.join(plant, gateway, ingress.streams, reloader)
     background = Background(plant, reloader)
@@ -196,6 +198,8 @@ def edge_of(settings: Settings, bound: str) -> Edge:
         origins=frozenset(settings.listen.origins) | {f"http://{n.lower()}" for n in names},
         message_bytes=settings.limits.message_bytes,
         body_seconds=settings.limits.body_seconds,
+        public_url=settings.listen.public_url.lower(),
+        grace_ms=int(settings.limits.call_seconds * 1_000),
     )
 
 
@@ -204,6 +208,7 @@ def health(plant: Plant, reloader: Reloader) -> dict[str, Any]:
     faults = {
         "journal": not plant.journal.healthy,
         "keys": not plant.ring.fresh(now_ms()),
+        "revocations": not plant.revocations.fresh(now_ms()),
     }
     broken = sorted(name for name, fault in faults.items() if fault)
     found: dict[str, Any] = {"status": "not ready" if broken else "ready", "service": "lockgate"}

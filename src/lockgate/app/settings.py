@@ -10,16 +10,16 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     WithJsonSchema,
     model_validator,
 )
 
+from lockgate.app.settings_issuers import IssuerSettings
 from lockgate.app.settings_kinds import (
+    Closed,
     HostName,
     Name,
     Origin,
@@ -48,13 +48,7 @@ _OURS = frozenset(
 )  # fmt: skip
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-
-class Listen(_Closed):
+class Listen(Closed):
     """Where clients reach the gate."""
 
     host: HostName = "127.0.0.1"
@@ -63,6 +57,8 @@ class Listen(_Closed):
     """TCP port; 0 takes any free one."""
     hosts: tuple[HostName, ...] = ()
     """Host names clients may use, besides loopback names (guards against DNS rebinding)."""
+    public_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^/?#@\\s]+)?$")] = ""
+    """Where clients reach the gate, without path: access tokens must be meant for it."""
     origins: tuple[Origin, ...] = ()
     """Web origins whose pages may call the gate. Empty: none."""
     behind_tls_proxy: bool = False
@@ -84,7 +80,7 @@ class Listen(_Closed):
         return self
 
 
-class Limits(_Closed):
+class Limits(Closed):
     """How much, how often, how long. Rates are for each principal."""
 
     calls_per_minute: int = Field(default=600, ge=1, le=1_000_000)
@@ -109,7 +105,7 @@ class Limits(_Closed):
     """How long a stopping gateway waits for running calls."""
 
 
-class Journal(_Closed):
+class Journal(Closed):
     """What is kept of each call, and how firmly."""
 
     result_bytes: Annotated[int, BeforeValidator(size), Field(ge=0, le=2**24)] = 16 * 2**10
@@ -118,7 +114,7 @@ class Journal(_Closed):
     """Data classes whose calls are answered only when their outcome is durable too."""
 
 
-class ToolSettings(_Closed):
+class ToolSettings(Closed):
     """What policy needs to know of one tool."""
 
     arguments: dict[Name, ArgumentKind] = {}
@@ -127,7 +123,7 @@ class ToolSettings(_Closed):
     """Whose yes every call of this tool needs (a factor, for instance data-owner)."""
 
 
-class UpstreamSettings(_Closed):
+class UpstreamSettings(Closed):
     """One MCP server behind the gate: give either url or command."""
 
     url: Text | None = None
@@ -192,7 +188,7 @@ def _database(value: str) -> str:
     return value
 
 
-class Settings(_Closed):
+class Settings(Closed):
     """A gateway's whole configuration. Relative paths are relative to the file."""
 
     listen: Listen = Listen()
@@ -208,6 +204,20 @@ class Settings(_Closed):
     journal: Journal = Journal()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
+    issuers: dict[UpstreamName, IssuerSettings] = {}
+    """Identity providers whose access tokens are accepted, by the name policy knows them by."""
+
+    @model_validator(mode="after")
+    def _one_is_asked(self) -> "Settings":
+        asked = [name for name, one in self.issuers.items() if one.introspection is not None]
+        if len(asked) > 1:
+            raise refuse("one issuer that is asked about opaque tokens",
+                         "A token would be shown to a stranger: keep introspection at one of "
+                         f"{', '.join(asked)}.", ("issuers", asked[1]))  # fmt: skip
+        urls = [one.url for one in self.issuers.values()]
+        if len(urls) > len(set(urls)):
+            raise refuse("each issuer once", "Remove one of those with the same url.", ("issuers",))
+        return self
 
 
 def _check_url(url: str, insecure: bool) -> None:

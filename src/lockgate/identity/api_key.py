@@ -57,6 +57,11 @@ def parse(text: str) -> KeyText | None:
     return KeyText(_KIND[found[1]], found[2])
 
 
+def looks_like_key(text: str) -> bool:
+    """Whether it is meant to be one: then nobody else is asked about it."""
+    return text[:4] in ("lgp_", "lgs_")
+
+
 def mint(
     kind: KeyKind, pepper: bytes, random_bytes: Callable[[int], bytes]
 ) -> tuple[str, str, str]:

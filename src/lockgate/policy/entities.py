@@ -128,6 +128,9 @@ def _principal(principal: Principal) -> dict[str, Any]:
         "agent": principal.agent,
         "owner": principal.owner,
         "authn": sorted(principal.authn),
+        "actors": sorted(set(principal.actors)),
+        "acr": principal.acr,
+        "auth_time": principal.auth_time * 1_000,  # as `context.now`
     }
     roles = tuple(Uid("Role", role) for role in sorted(principal.roles))
     return _entity(principal_uid(principal), attributes, roles)

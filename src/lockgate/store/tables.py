@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -129,3 +129,23 @@ feed = Table(
     Column("version", BigInteger, nullable=False),
 )
 """A number a topic, raised in the same transaction as every change of its rows."""
+
+revocation = Table(
+    "revocation",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("issuer", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("before", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+)
+"""Access tokens that count no more: see ``model.revocation``."""
+
+used_proof = Table(
+    "used_proof",
+    metadata,
+    Column("mark", Text, primary_key=True),
+    Column("expires", BigInteger, nullable=False),
+    Index("ix_used_proof_expires", "expires"),
+)
+"""DPoP proofs (RFC 9449) that were accepted, by a digest, until they would be too old anyway."""

@@ -120,6 +120,9 @@ def test_entities_carry_what_policies_may_read() -> None:
         "agent": "desk",
         "owner": "alice",
         "authn": ["api_key"],
+        "actors": [],
+        "acr": "",
+        "auth_time": 0,
     }
 
 
