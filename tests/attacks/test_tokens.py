@@ -101,7 +101,9 @@ def _confused(world: World) -> str:
     """HMAC under the text of the public key, as a verifier that trusts ``alg`` would check it."""
     header = {"alg": "HS256", "typ": "at+jwt", "kid": "rsa-1"}
     said = f"{encoded(header)}.{world.forged().split('.')[1]}"
-    public = world.own.keys[0].as_pem(private=False)
+    key = world.own.keys[0]
+    assert isinstance(key, RSAKey)
+    public = key.as_pem(private=False)
     return f"{said}.{encoded(hmac.digest(public, said.encode(), 'sha256'))}"
 
 

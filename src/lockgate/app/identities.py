@@ -41,9 +41,9 @@ class Identities:
         self._reach = Reach()
         self.nonces = Nonces(pepper)
         fetch = Fetcher(lambda: self._reach)
-        self._keys = KeySets(fetch, _read, Metadata(fetch), time.monotonic)
+        self.keys = KeySets(fetch, _read, Metadata(fetch), time.monotonic)
         tokens = TokenCheck(
-            lambda: self.issuers, self._keys, Introspector(fetch), Denied(revocations)
+            lambda: self.issuers, self.keys, Introspector(fetch), Denied(revocations)
         )
         proofs = ProofCheck(replays, self.nonces)
         self.authenticator = Authenticator(
@@ -54,7 +54,7 @@ class Identities:
         """Tokens and keys that were looked at under others are looked at again."""
         if issuers != self.issuers:
             self.issuers = issuers
-            self._keys.forget()
+            self.keys.forget()
         self._reach = reach
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
@@ -21,7 +22,7 @@ from lockgate.app.exchange import (
 from lockgate.app.gateway import Gateway
 from lockgate.app.incoming import Incoming
 from lockgate.app.outbox import Outbox
-from lockgate.app.protected_resource import WELL_KNOWN, ProtectedResource
+from lockgate.app.protected_resource import ProtectedResource
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.streams import JSON, Streams, respond
 from lockgate.identity.evidence import Evidence
@@ -56,6 +57,11 @@ class Edge(msgspec.Struct, frozen=True):
         return self.public_url or f"http://{host.lower()}"
 
 
+Answerer = Callable[[Exchange], Awaitable[None]]
+"""Answers all requests below a path of its own, whose edge has been checked. Raises
+``WireRefusal``."""
+
+
 class Identity(Protocol):
     """``identity.authenticate``."""
 
@@ -67,7 +73,10 @@ class Identity(Protocol):
 
 
 class Ingress:
-    """Raw ASGI application. Whatever goes wrong inside, the client gets a catalogued refusal."""
+    """Raw ASGI application. Whatever goes wrong inside, the client gets a catalogued refusal.
+
+    ``beside``: what else is served here, by its path; whoever answers there authenticates too.
+    """
 
     def __init__(
         self,
@@ -78,6 +87,7 @@ class Ingress:
         health: Callable[[], dict[str, Any]],
         brake: Brake,
         resource: ProtectedResource,
+        beside: Mapping[str, Answerer] = MappingProxyType({}),
     ) -> None:
         self._gateway = gateway
         self.edge = edge
@@ -88,6 +98,7 @@ class Ingress:
         self._health = health
         self._brake = brake
         self._resource = resource
+        self._beside = beside
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -110,9 +121,10 @@ class Ingress:
             await self._answer_health(exchange)
             return
         self._check_edge(exchange)
-        if exchange.path.startswith(WELL_KNOWN) and exchange.method == "GET":
-            await self._answer_metadata(exchange)
-            return
+        for place, answer in self._beside.items():
+            if exchange.path == place or exchange.path.startswith(f"{place}/"):
+                await answer(exchange)
+                return
         path = exchange.path.rstrip("/")
         if path != "/mcp" and not path.startswith("/mcp/"):
             raise WireRefusal("wire.bad-path")
@@ -207,12 +219,6 @@ class Ingress:
             if reason == "wire.bad-http-method":
                 headers.append((b"allow", _allowed(exchange)))
             await exchange.turn_away(REASONS[reason].http, body, headers)
-
-    async def _answer_metadata(self, exchange: Exchange) -> None:
-        found = self._resource.document(exchange.path, exchange.base)
-        if found is None:
-            raise WireRefusal("wire.bad-path")
-        await exchange.answer(200, found, JSON)
 
     async def _answer_health(self, exchange: Exchange) -> None:
         if exchange.path == "/health/live":

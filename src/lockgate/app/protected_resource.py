@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 import orjson
 
-from lockgate.app.exchange import HeaderList
+from lockgate.app.exchange import Exchange, HeaderList
+from lockgate.app.streams import JSON
 from lockgate.identity.dpop import Nonces
 from lockgate.identity.issuer import SIGNATURES, Issuer
+from lockgate.wire.refusal import WireRefusal
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 _ENDPOINT = "/mcp"
@@ -28,6 +30,15 @@ class ProtectedResource:
         self._issuers = issuers
         self._nonces = nonces
         self._now_ms = now_ms
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Raises ``WireRefusal``."""
+        if exchange.method != "GET":
+            raise WireRefusal("wire.bad-http-method")
+        found = self.document(exchange.path, exchange.base)
+        if found is None:
+            raise WireRefusal("wire.bad-path")
+        await exchange.answer(200, found, JSON)
 
     def document(self, path: str, base: str) -> bytes | None:
         """Of the resource whose path is inserted after the well-known part; at the root, of the

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -18,13 +19,17 @@ from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
 from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Edge, Ingress
-from lockgate.app.protected_resource import ProtectedResource
+from lockgate.app.logout import PATH as LOGOUT
+from lockgate.app.logout import Logout
+from lockgate.app.protected_resource import WELL_KNOWN, ProtectedResource
 from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
 from lockgate.app.seat import Line, Seat
 from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
 from lockgate.app.wiring import Plant, stores_of
+from lockgate.control_plane.services.tokens import Tokens
+from lockgate.identity.logout_token import LogoutCheck
 from lockgate.model import JournalDown
 from lockgate.model.problem import Problem
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
@@ -80,10 +85,11 @@ async def opened(
 
     reloader = Reloader(path, settings, apply, seen)
 
+    resource = ProtectedResource(lambda: plant.identities.issuers, plant.identities.nonces, now_ms)
     ingress = Ingress(
         gateway, edge_of(settings, bound), plant.identities.authenticator, refused,
         lambda: health(plant, reloader) | crew.told, plant.brake,
-        ProtectedResource(lambda: plant.identities.issuers, plant.identities.nonces, now_ms),
+        resource, {WELL_KNOWN: resource.answer, LOGOUT: logout_of(plant).answer},
     )  # fmt: skip
     await crew.join(plant, gateway, ingress.streams, reloader)
     background = Background(plant, reloader)
@@ -97,6 +103,13 @@ async def opened(
         await background.stop()
         await gateway.hub.close()
         await _close(plant, crew)
+
+
+def logout_of(plant: Plant) -> Logout:
+    actor = {"via": "back-channel logout"}
+    tokens = Tokens(plant.revocations, plant.stores.events, {}, actor, now_ms, secrets.token_bytes)
+    check = LogoutCheck(lambda: plant.identities.issuers, plant.identities.keys)
+    return Logout(check, tokens, lambda: plant.revocations.refresh(now_ms()), now_ms)
 
 
 def gateway_of(

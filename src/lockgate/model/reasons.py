@@ -113,6 +113,8 @@ REASONS = _catalogue(
        "Make the DPoP proof again with the DPoP-Nonce of this answer.", REFUSED, 401),
     _R("auth.scope", "The token was not issued for everything that is needed here.",
        "Sign in again and ask for the scopes named in WWW-Authenticate.", REFUSED, 403),
+    _R("auth.logout", "This is no logout token for this gateway.",
+       "Send a logout token of a configured issuer as a form.", REFUSED, 400),
     _R("auth.unknown", "It could not be established whether the credential is valid.",
        "Try again; the operator sees why in the gateway's log.", REFUSED, 503),
     # State that belongs to a principal.
