@@ -202,6 +202,7 @@ class Ingress:
 
 _EXTRA: dict[str, HeaderList] = {
     "auth.missing": ((b"www-authenticate", b'Bearer realm="lockgate"'),),
+    "auth.throttled": ((b"retry-after", b"60"),),
     "auth.invalid": ((b"www-authenticate", b'Bearer realm="lockgate", error="invalid_token"'),),
 }
 

@@ -21,6 +21,7 @@ from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
 from lockgate.identity.api_key import KeyCheck
 from lockgate.identity.authenticate import Authenticator
+from lockgate.identity.key_uses import KeyUses
 from lockgate.model import APPROVALS, NOW, QUOTA, Approval, Call, FactKey, StoreDown, Upstream
 from lockgate.model.reference import ReferenceBroken, resolve_reference
 from lockgate.pipeline import record
@@ -141,7 +142,9 @@ class Plant:
         self.states = StoredSessionStates(stores.engine, now_ms)
         self.shared = StoredConfiguration(stores.engine, stores.host, now_ms)
         self.sealer = AesGcmSealer(stores.secrets.sealing_key())
-        self.authenticator = Authenticator(KeyCheck(self.ring, stores.secrets.pepper()))
+        self.key_uses = KeyUses()
+        key_check = KeyCheck(self.ring, stores.secrets.pepper(), self.key_uses)
+        self.authenticator = Authenticator(key_check)
         self.tally = RefusalTally(lambda: stamp().id)
         self.quota = quota_of(stores.engine, settings, among.node, among.buckets)
         self.brake = Brake(message_limits(settings), now_ms)

@@ -30,4 +30,4 @@ class Authenticator:
         bearer = _BEARER.fullmatch(evidence.authorization[0])
         if bearer is None:
             return AuthRefusal("auth.malformed", "not a Bearer token")
-        return self._keys.check(bearer[1], now_ms)
+        return self._keys.check(bearer[1], evidence.peer, now_ms)
