@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import logging
 import re
 from collections.abc import Callable
 from typing import Literal, Protocol
@@ -21,6 +22,8 @@ from lockgate.identity.refusal import AuthRefusal
 from lockgate.identity.wrong_keys import WrongKeys
 from lockgate.model import KeyRecord, Principal
 from lockgate.model.key import KeyKind
+
+log = logging.getLogger("lockgate.identity")
 
 _PREFIX: dict[KeyKind, str] = {"personal": "lgp", "service": "lgs"}
 _KIND: dict[str, KeyKind] = {prefix: kind for kind, prefix in _PREFIX.items()}
@@ -160,6 +163,9 @@ class KeyCheck:
         if now_ms >= record.expires:
             return f"key {key.id} has expired"
         if record.networks and not inside(peer, _networks(record)):
+            # Whoever sent it has the secret: somebody should know. The allowance for wrong keys
+            # keeps this from filling the log.
+            log.warning("key %s may not be used from %s", key.id, peer or "an unknown address")
             return f"key {key.id} may not be used from {peer or 'an unknown address'}"
         return ""
 

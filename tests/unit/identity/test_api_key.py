@@ -193,7 +193,7 @@ def test_scopes_come_with_the_key() -> None:
 HOME = msgspec.structs.replace(RECORD, networks=("10.0.0.0/8", "2001:db8::/32"))
 
 
-def test_a_key_is_refused_from_elsewhere_on_every_call() -> None:
+def test_a_key_is_refused_from_elsewhere_on_every_call(caplog: pytest.LogCaptureFixture) -> None:
     asked = KeyCheck(Book(HOME), PEPPER)
     for peer in ("10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1", "10.1.2.3"):
         assert isinstance(asked.check(TEXT, peer, NOW), Principal)
@@ -202,6 +202,8 @@ def test_a_key_is_refused_from_elsewhere_on_every_call() -> None:
             assert reason(answer) == "auth.invalid"
             assert isinstance(answer, AuthRefusal)
             assert "may not be used from" in answer.detail
+    assert f"key {KEY_ID} may not be used from 192.0.2.7" in caplog.text
+    assert TEXT[17:] not in caplog.text
 
 
 def test_who_is_wrong_from_elsewhere_learns_nothing_about_the_networks() -> None:
