@@ -188,7 +188,13 @@ def _hand_over(
 ) -> None:
     """Show the key, or write it where nobody else reads it. ``old``: what it follows."""
     if key_file:
-        write_new(key_file.expanduser(), made.text + "\n", PRIVATE)
+        try:
+            write_new(key_file.expanduser(), made.text + "\n", PRIVATE)
+        except Refused as error:
+            remedy = f"`lockgate keys revoke {made.record.id}`, and make another."
+            raise Refused(
+                f"{error.why} Key {made.record.id} was made and is lost.", remedy
+            ) from error
     now = office.now_ms()
     if as_json:
         shown = {} if key_file else {"key": made.text}

@@ -149,10 +149,14 @@ class Keys:
 
     def revoke_all_of(self, owner: str) -> tuple[KeyRecord, ...]:
         """Every key a person answers for, expired ones too. Raises ``Refused`` for none."""
-        found = [r for r in self._store.list() if r.owner == owner and not r.revoked]
-        if not found:
+        done: list[KeyRecord] = []
+        # Once more each time: one of them may have been rotated meanwhile. When all are revoked,
+        # none can be.
+        while found := [r for r in self._store.list() if r.owner == owner and not r.revoked]:
+            done += map(self._revoke, found)
+        if not done:
             raise Refused(f"{owner} owns no key that is not revoked.")
-        return tuple(self._revoke(record) for record in found)
+        return tuple(done)
 
     def _found(self, key_id: str) -> KeyRecord:
         found = next((r for r in self._store.list() if r.id == key_id), None)

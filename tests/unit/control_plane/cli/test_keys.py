@@ -154,3 +154,11 @@ def test_rotating_into_a_file(desk: Desk) -> None:
     assert file.read_text().strip() not in found.out + found.err
     assert desk.type(*words).code == 3
     assert len(desk.keys.list()) == 2
+
+
+def test_a_key_that_cannot_be_written_down_is_named(desk: Desk) -> None:
+    (desk.root / "file").write_text("x")
+    found = desk.type(*ALICE, "1d", "--key-file", desk.root / "file" / "key")
+    (record,) = desk.keys.list()
+    assert found.code == 3
+    assert f"lockgate keys revoke {record.id}" in found.err

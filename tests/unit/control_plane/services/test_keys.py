@@ -226,3 +226,21 @@ def test_revoking_all_of_a_person_reaches_what_was_rotated(world: World) -> None
     old = world.keys.create(PERSONAL).record
     new = world.keys.rotate(old.id, HOUR_MS).new.record
     assert {r.id for r in world.keys.revoke_all_of("alice")} == {old.id, new.id}
+
+
+class Rotating(MemoryKeys):
+    """Somebody else rotates each key just before it is revoked, once."""
+
+    def revoke(self, key_id: str, at: int) -> bool:
+        (first, *more) = self.list()
+        if not more:
+            self.rotate(first.id, msgspec.structs.replace(first, id="successor"), first.expires)
+        return super().revoke(key_id, at)
+
+
+def test_a_key_that_is_rotated_while_its_owner_is_revoked_leaves_no_successor(world: World) -> None:
+    store = Rotating()
+    keys = Keys(store, world.events, b"pepper", "opal", lambda: NOW, os.urandom)
+    old = keys.create(PERSONAL).record
+    assert {r.id for r in keys.revoke_all_of("alice")} == {old.id, "successor"}
+    assert all(record.revoked for record in store.list())
