@@ -15,6 +15,7 @@ from lockgate.identity.dpop import Nonces, ProofCheck, Replays
 from lockgate.identity.introspection import Introspector
 from lockgate.identity.issuer import Client, Introspection, Issuer
 from lockgate.identity.key_sets import KeySets
+from lockgate.identity.key_uses import KeyUses
 from lockgate.identity.metadata import Metadata
 from lockgate.identity.profiles import PROFILES
 from lockgate.model.revocation import Revocation
@@ -33,6 +34,7 @@ class Identities:
     def __init__(
         self,
         book: KeyBook,
+        uses: KeyUses,
         pepper: bytes,
         revocations: StoredRevocations | MemoryRevocations,
         replays: Replays,
@@ -47,7 +49,7 @@ class Identities:
         )
         proofs = ProofCheck(replays, self.nonces)
         self.authenticator = Authenticator(
-            KeyCheck(book, pepper), tokens, proofs, lambda: self.issuers, resources
+            KeyCheck(book, pepper, uses), tokens, proofs, lambda: self.issuers, resources
         )
 
     def replace(self, issuers: Mapping[str, Issuer], reach: Reach) -> None:

@@ -62,6 +62,8 @@ class ProtectedResource:
 
     def challenge(self, reason: str, base: str, path: str) -> HeaderList:
         """What goes with a 401 or 403. ``path``: of the endpoint that was asked."""
+        if reason == "auth.throttled":
+            return ((b"retry-after", b"60"),)
         error = _ERRORS.get(reason)
         if error is None:
             return ()

@@ -20,6 +20,7 @@ from lockgate.app.stamps import Clock, now_ms, stamp
 from lockgate.approval.gate import Marks
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
+from lockgate.identity.key_uses import KeyUses
 from lockgate.model import APPROVALS, NOW, QUOTA, Approval, Call, FactKey, StoreDown, Upstream
 from lockgate.model.reference import ReferenceBroken, resolve_reference
 from lockgate.pipeline import record
@@ -142,9 +143,11 @@ class Plant:
         self.states = StoredSessionStates(stores.engine, now_ms)
         self.shared = StoredConfiguration(stores.engine, stores.host, now_ms)
         self.sealer = AesGcmSealer(stores.secrets.sealing_key())
+        self.key_uses = KeyUses()
         self.revocations = StoredRevocations(stores.engine)
         self.identities = Identities(
             self.ring,
+            self.key_uses,
             stores.secrets.pepper(),
             self.revocations,
             StoredProofs(stores.engine, now_ms),

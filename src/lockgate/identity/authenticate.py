@@ -67,17 +67,19 @@ class Authenticator:
         self, scheme: str, text: str, evidence: Evidence, now_ms: int, grace_ms: int = 0
     ) -> tuple[Principal | AuthRefusal, str]:
         """And the thumbprint of the key that it must be proved to hold, if there must be one."""
-        if looks_like_key(text):
-            return self._key(scheme, text, now_ms), ""
+        if looks_like_key(text) or not self._issuers():
+            return self._key(scheme, text, evidence, now_ms), ""
         known = await self._tokens.check(text, now_ms, grace_ms)
         if isinstance(known, AuthRefusal):
             return known, ""
         return self._judge(scheme, known, evidence), known.key
 
-    def _key(self, scheme: str, text: str, now_ms: int) -> Principal | AuthRefusal:
+    def _key(
+        self, scheme: str, text: str, evidence: Evidence, now_ms: int
+    ) -> Principal | AuthRefusal:
         if scheme != "bearer":
             return AuthRefusal("auth.malformed", "a key is sent as a Bearer token")
-        return self._keys.check(text, now_ms)
+        return self._keys.check(text, evidence.peer, now_ms)
 
     def _judge(self, scheme: str, known: Accepted, evidence: Evidence) -> Principal | AuthRefusal:
         """Whether a token that is good is meant for us, and sent as it must be."""

@@ -105,6 +105,8 @@ REASONS = _catalogue(
        "Send Authorization: Bearer with an API key or an access token.", REFUSED, 400),
     _R("auth.invalid", "The credential is not valid.",
        "Sign in again, or ask the operator for a new key.", REFUSED, 401),
+    _R("auth.throttled", "Too many wrong credentials came from this address.",
+       "Wait a minute, then send the right one.", REFUSED, 429),
     _R("auth.in-query", "Credentials in the URL are not accepted.",
        "Send it in the Authorization header.", REFUSED, 400),
     _R("auth.proof", "The proof that the sender holds the token's key is not valid.",

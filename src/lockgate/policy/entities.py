@@ -131,6 +131,7 @@ def _principal(principal: Principal) -> dict[str, Any]:
         "actors": sorted(set(principal.actors)),
         "acr": principal.acr,
         "auth_time": principal.auth_time * 1_000,  # as `context.now`
+        "scopes": sorted(principal.scopes),
     }
     roles = tuple(Uid("Role", role) for role in sorted(principal.roles))
     return _entity(principal_uid(principal), attributes, roles)

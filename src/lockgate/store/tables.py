@@ -14,9 +14,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -76,8 +77,13 @@ api_key = Table(
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),
     Column("revoked", BigInteger, nullable=False),
+    Column("scopes", Text, nullable=False, server_default="[]"),
+    Column("networks", Text, nullable=False, server_default="[]"),
+    Column("successor", Text, nullable=False, server_default=text("''")),
+    Column("used", BigInteger, nullable=False, server_default="0"),
 )
-"""``roles`` is a sorted JSON array; ``revoked`` is 0 until it happens."""
+"""``roles`` and ``scopes`` are sorted JSON arrays, ``networks`` is one as given; ``revoked`` and
+``used`` are 0 until it happens. ``used`` changes without a new version of the topic."""
 
 approval = Table(
     "approval",

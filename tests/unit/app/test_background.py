@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from lockgate.app.background import Background, Sooner
 from lockgate.app.reload import Reloader
@@ -79,6 +80,34 @@ async def test_postgresql_tells_what_another_worker_writes(folder: Path, postgre
     here, there = Worker(folder, postgres_url), Worker(folder, postgres_url)
     async with here.running(LONG), there.running(LONG):
         await written_elsewhere_is_seen(here, there)
+
+
+async def test_which_keys_were_used_is_written_at_the_end_and_only_moves_forward(
+    folder: Path,
+) -> None:
+    here, there = Worker(folder), Worker(folder)
+    here.stores.keys.add(KEY)
+    async with here.running(LONG):
+        async with there.running(LONG):
+            there.plant.key_uses.note("a", 7)
+            assert [k.used for k in here.stores.keys.list()] == [0], "no call waits for a write"
+        assert [k.used for k in here.stores.keys.list()] == [7]
+        here.plant.key_uses.note("a", 5)
+    again = open_stores(folder / "data")
+    assert [k.used for k in again.keys.list()] == [7]
+    again.engine.dispose()
+
+
+async def test_a_use_that_cannot_be_written_is_kept_and_the_end_comes_all_the_same(
+    folder: Path,
+) -> None:
+    here = Worker(folder)
+    here.stores.keys.add(KEY)
+    with here.stores.engine.begin() as connection:
+        connection.execute(text("DROP TABLE api_key"))
+    async with here.running(LONG):
+        here.plant.key_uses.note("a", 7)
+    assert here.plant.key_uses.drain() == {"a": 7}
 
 
 @pytest.mark.parametrize(

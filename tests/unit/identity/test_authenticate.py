@@ -11,6 +11,7 @@ from lockgate.app.identities import Identities
 from lockgate.identity.api_key import mint
 from lockgate.identity.evidence import Evidence
 from lockgate.identity.issuer import Issuer
+from lockgate.identity.key_uses import KeyUses
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.identity.thumbprint import thumbprint
 from lockgate.model import KeyRecord, Principal
@@ -32,7 +33,7 @@ class World:
     def __init__(self, own: OwnIssuer) -> None:
         self.own = own
         replays = MemoryProofs(lambda: NOW_MS)
-        self.identities = Identities(Book(RECORD), PEPPER, MemoryRevocations(), replays)
+        self.identities = Identities(Book(RECORD), KeyUses(), PEPPER, MemoryRevocations(), replays)
         self.reach = Reach(internal=frozenset({own.url}))
         self.trust(own.issuer)
 

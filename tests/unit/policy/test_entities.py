@@ -48,6 +48,7 @@ def test_policy_sees_the_person_and_not_the_credential() -> None:
         {"agent": "x"},
         {"roles": frozenset()},
         {"authn": frozenset()},
+        {"scopes": frozenset({"clinic.read"})},
         {"owner": "x"},
     ]
     for change in changes:
@@ -123,7 +124,11 @@ def test_entities_carry_what_policies_may_read() -> None:
         "actors": [],
         "acr": "",
         "auth_time": 0,
+        "scopes": [],
     }
+    scoped: Principal = msgspec.structs.replace(ALICE, scopes=frozenset({"b", "a"}))
+    seen = orjson.loads(str(entities_of(scoped, CLINIC, tool, SCHEMA)))
+    assert [e["attrs"]["scopes"] for e in seen if e["uid"]["type"] == "Person"] == [["a", "b"]]
 
 
 def test_an_upstream_is_described_once() -> None:
