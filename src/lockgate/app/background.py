@@ -1,6 +1,7 @@
 """What a worker does besides answering: its copies stay current, what was counted is recorded."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,10 @@ USES_SECONDS = 60.0
 LISTEN_SECONDS = 0.5
 """How long the thread that listens waits at a time, and so how long it may keep the end waiting."""
 RECONNECT_SECONDS = 2.0
+COLLECT_SECONDS = 60.0
+"""What a link or a configuration that is over leaves behind is in cycles. They are few objects, so
+the collector by itself would look for old ones once in days; but buffers and compiled policies
+hang on them."""
 
 
 class Sooner:
@@ -78,6 +83,7 @@ class Background:
             every(TALLY_SECONDS, "recording refused credentials", self._tally),
             every(USES_SECONDS, "noting which keys are used", self._write_uses),
             every(WATCH_SECONDS, "watching the configuration", self._watch, sooner.configuration),
+            every(COLLECT_SECONDS, "collecting garbage", _collect),
             *more,
         ]
         if self._pushes is not None:
@@ -136,3 +142,7 @@ class Background:
             self._sooner.told(await self._in("listening", pushes.wait, LISTEN_SECONDS))
 
         return listen
+
+
+async def _collect() -> None:
+    gc.collect()

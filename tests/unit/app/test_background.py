@@ -1,6 +1,8 @@
 """Copies follow what other workers write."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -138,3 +140,21 @@ async def test_a_change_of_the_configuration_reaches_every_worker(folder: Path) 
         await becomes(lambda: there.plant.shared.taken[0] == here.reloader.taken)
         assert not there.plant.shared.differs(there.reloader.taken, now_ms() + 60_000)
         assert there.plant.shared.differs(before, now_ms() + 60_000)
+
+
+async def test_what_is_over_is_given_back_though_it_is_old_and_in_a_cycle(folder: Path) -> None:
+    class Over:
+        def __init__(self) -> None:
+            self.itself = self
+
+    one = Over()
+    gone = weakref.ref(one)
+    here = Worker(folder)
+    gc.disable()  # it would come across it by chance
+    try:
+        del one
+        assert gone() is not None
+        async with here.running(LONG):
+            await becomes(lambda: gone() is None)
+    finally:
+        gc.enable()

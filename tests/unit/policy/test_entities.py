@@ -1,3 +1,4 @@
+import sys
 from typing import Any
 
 import cedarpy
@@ -8,6 +9,7 @@ import pytest
 from lockgate.model import SYSTEM, Call, Principal
 from lockgate.policy.entities import (
     ACTIONS,
+    LONGEST,
     TASKS,
     Uid,
     action_uid,
@@ -139,3 +141,10 @@ def test_an_upstream_is_described_once() -> None:
 def test_text_that_is_not_unicode_is_refused() -> None:
     with pytest.raises((ValueError, TypeError)):
         entities_of(ALICE, CLINIC, Uid("Tool", "clinic/\ud800"), SCHEMA)
+
+
+def test_a_long_id_is_printed_and_not_remembered() -> None:
+    name = "clinic/" + "x" * LONGEST
+    before = sys.getrefcount(name)
+    assert Uid("Resource", name).text() == f'Resource::"{name}"'
+    assert sys.getrefcount(name) == before
