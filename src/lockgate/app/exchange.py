@@ -36,6 +36,9 @@ class Exchange:
         self.headers = Headers(scope["headers"])
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
+        """Replaced where a trusted proxy says who its client is, as is ``certificate``."""
+        self.certificate: bytes = scope.get("client_certificate", b"")
+        """DER of what the client has shown; empty for none."""
         self.caller: Caller | None = None
         """Once it is known who asks."""
         self.started = False
@@ -44,7 +47,7 @@ class Exchange:
         self._send = send
 
     def evidence(self) -> Evidence:
-        return Evidence(tuple(self.headers.all("authorization")), self.peer)
+        return Evidence(tuple(self.headers.all("authorization")), self.peer, self.certificate)
 
     async def body(self, most: int, seconds: float) -> bytes:
         """Raises ``WireRefusal`` ``wire.too-large`` or ``wire.too-slow``, and ``ClientGone``."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 import orjson
@@ -25,6 +26,7 @@ from lockgate.app.outbox import Outbox
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.streams import JSON, Streams, respond
 from lockgate.identity.evidence import Evidence
+from lockgate.identity.proxies import Proxies
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.model import REASONS, Json, Principal
 from lockgate.pipeline.caller import Caller
@@ -45,6 +47,9 @@ class Edge(msgspec.Struct, frozen=True):
     origins: frozenset[str]
     message_bytes: int
     body_seconds: float
+    proxies: Proxies = Proxies()
+    tls: ssl.SSLContext | None = None
+    """Of the next handshake; None: plain HTTP."""
 
 
 class Identity(Protocol):
@@ -97,6 +102,7 @@ class Ingress:
             await self._answer_health(exchange)
             return
         self._check_edge(exchange)
+        self._look_behind_proxy(exchange)
         path = exchange.path.rstrip("/")
         if path != "/mcp" and not path.startswith("/mcp/"):
             raise WireRefusal("wire.bad-path")
@@ -138,13 +144,20 @@ class Ingress:
         if origin and (len(origin) > 1 or origin[0].lower() not in self.edge.origins):
             raise WireRefusal("wire.bad-origin")
 
+    def _look_behind_proxy(self, exchange: Exchange) -> None:
+        found = self.edge.proxies.sender(
+            exchange.certificate, exchange.peer, exchange.headers, now_ms()
+        )
+        if isinstance(found, AuthRefusal):
+            _raise(found)
+        exchange.certificate, exchange.peer = found.certificate, found.peer
+
     async def _principal(self, exchange: Exchange) -> Principal:
         if b"access_token=" in exchange.query or b"key=" in exchange.query:
             raise WireRefusal("auth.in-query")
         known = await self._identity.authenticate(exchange.evidence(), now_ms())
         if isinstance(known, AuthRefusal):
-            log.info("credential refused: %s (%s)", known.reason, known.detail)
-            raise WireRefusal(known.reason)
+            _raise(known)
         return known
 
     def _holds(self, exchange: Exchange) -> bool:
@@ -200,8 +213,14 @@ class Ingress:
         await exchange.answer(status, orjson.dumps(found), JSON)
 
 
+def _raise(refused: AuthRefusal) -> NoReturn:
+    log.info("credential refused: %s (%s)", refused.reason, refused.detail)
+    raise WireRefusal(refused.reason)
+
+
 _EXTRA: dict[str, HeaderList] = {
     "auth.missing": ((b"www-authenticate", b'Bearer realm="lockgate"'),),
+    "auth.certificate": ((b"www-authenticate", b'Bearer realm="lockgate"'),),
     "auth.invalid": ((b"www-authenticate", b'Bearer realm="lockgate", error="invalid_token"'),),
 }
 

@@ -78,6 +78,7 @@ class LocalOffice:
             host=settings.listen.host,
             port=settings.listen.port,
             url=gate_url(settings),
+            tls=settings.listen.tls is not None,
             upstreams=tuple(plan_of(name, one) for name, one in settings.upstreams.items()),
             policies=tuple(Path(p) for p in settings.policies),
         )
@@ -118,6 +119,9 @@ def gate_url(settings: Settings) -> str:
     listen = settings.listen
     if listen.behind_tls_proxy and listen.hosts:
         return f"https://{listen.hosts[0]}/mcp"
+    if listen.tls is not None:
+        name = listen.hosts[0] if listen.hosts else "localhost"
+        return f"https://{name}:{listen.port}/mcp"
     host = f"[{listen.host}]" if ":" in listen.host and "[" not in listen.host else listen.host
     return f"http://{host}:{listen.port}/mcp"
 

@@ -14,15 +14,17 @@ import uvicorn
 
 from lockgate.app.background import Background
 from lockgate.app.crew import Crew
+from lockgate.app.front import Front, front_of
 from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
 from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Edge, Ingress
 from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
-from lockgate.app.seat import Line, Seat
+from lockgate.app.seat import Greeter, Line, Seat
 from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
+from lockgate.app.tls_greeter import TlsGreeter
 from lockgate.app.wiring import Plant, stores_of
 from lockgate.model import JournalDown
 from lockgate.model.problem import Problem
@@ -61,9 +63,10 @@ async def opened(
     Raises ``StoreDown``, ``PolicyInvalid``, ``MappingInvalid`` or ``ReferenceBroken``.
     """
     seen = fingerprint(path, seen or content_digest(path), settings)
-    stores = stores_of(settings)
+    front, stores = front_of(settings), stores_of(settings)
     crew = Crew(stores.host, line)
     plant = Plant(stores, settings, crew.among)
+    plant.authenticator.workloads = front.workloads
     state = plant.state(settings, read_policies(settings, path.parent))
 
     def refused(reason: str, peer: str) -> None:
@@ -72,15 +75,16 @@ async def opened(
     gateway = gateway_of(plant, settings, state, refused)
 
     def apply(new: Settings) -> None:
+        edge = edge_of(new, bound, changed := front_of(new))
         gateway.state = plant.state(new, read_policies(new, path.parent))
         gateway.hub.reloaded()
-        ingress.edge = edge_of(new, bound)
+        plant.authenticator.workloads, ingress.edge = changed.workloads, edge
         _say_fixed(settings, new)
 
     reloader = Reloader(path, settings, apply, seen)
 
     ingress = Ingress(
-        gateway, edge_of(settings, bound), plant.authenticator, refused,
+        gateway, edge_of(settings, bound, front), plant.authenticator, refused,
         lambda: health(plant, reloader) | crew.told, plant.brake,
     )  # fmt: skip
     await crew.join(plant, gateway, ingress.streams, reloader)
@@ -128,9 +132,9 @@ async def serve(
         line = Line(seat) if seat else None
         async with opened(path, settings, bound, line, seen) as running:
             config = server_config(running.ingress, settings, running.refused)
-            server = Server(config, running.gateway.hub.stop)
+            server = Server(config, running.gateway.hub.stop, _greeter(running))
             if line is None:
-                server.ready = lambda: ready(f"http://{bound}")
+                server.ready = lambda: ready(f"{scheme_of(settings)}://{bound}")
             else:
                 line.attach(server)
             loop = asyncio.get_running_loop()
@@ -186,16 +190,31 @@ def server_config(
     )
 
 
-def edge_of(settings: Settings, bound: str) -> Edge:
+def _greeter(running: Running) -> Greeter | None:
+    """Of TLS; whether there is any changes at the next start only."""
+    first = running.ingress.edge.tls
+    if first is None:
+        return None
+    seconds = float(running.settings.limits.header_seconds)
+    return TlsGreeter(lambda: running.ingress.edge.tls or first, seconds, running.refused)
+
+
+def scheme_of(settings: Settings) -> str:
+    return "http" if settings.listen.tls is None else "https"
+
+
+def edge_of(settings: Settings, bound: str, front: Front) -> Edge:
     """Loopback names are always this gateway's, with its port; others by ``listen.hosts``."""
-    port = bound.rsplit(":", 1)[1]
+    port, scheme = bound.rsplit(":", 1)[1], scheme_of(settings)
     names = {bound, *(f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]"))}
     named = {n for host in settings.listen.hosts for n in (host, f"{host}:{port}")}
     return Edge(
         hosts=frozenset(n.lower() for n in names | named),
-        origins=frozenset(settings.listen.origins) | {f"http://{n.lower()}" for n in names},
+        origins=frozenset(settings.listen.origins) | {f"{scheme}://{n.lower()}" for n in names},
         message_bytes=settings.limits.message_bytes,
         body_seconds=settings.limits.body_seconds,
+        proxies=front.proxies,
+        tls=front.tls,
     )
 
 
@@ -232,6 +251,7 @@ def _text(file: Path) -> str:
 def _say_fixed(old: Settings, new: Settings) -> None:
     fixed = {"listen.host": old.listen.host != new.listen.host,
              "listen.port": old.listen.port != new.listen.port,
+             "listen.tls": (old.listen.tls is None) != (new.listen.tls is None),
              "listen.workers": old.listen.workers != new.listen.workers,
              "data_dir": old.data_dir != new.data_dir,
              "database": old.database != new.database}  # fmt: skip

@@ -10,9 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     WithJsonSchema,
@@ -20,6 +18,7 @@ from pydantic import (
 )
 
 from lockgate.app.settings_kinds import (
+    Closed,
     HostName,
     Name,
     Origin,
@@ -33,6 +32,13 @@ from lockgate.app.settings_kinds import (
     refuse,
     size,
     split_url,
+)
+from lockgate.app.settings_tls import (
+    ProxySettings,
+    TlsSettings,
+    WorkloadSettings,
+    check_certificates_asked,
+    check_known_once,
 )
 from lockgate.model.reference import ReferenceBroken, looks_secret, parse_reference
 from lockgate.model.upstream import Sharing, Trust
@@ -48,17 +54,11 @@ _OURS = frozenset(
 )  # fmt: skip
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-
-class Listen(_Closed):
+class Listen(Closed):
     """Where clients reach the gate."""
 
     host: HostName = "127.0.0.1"
-    """Address to listen on. Anything but loopback needs behind_tls_proxy."""
+    """Address to listen on. Anything but loopback needs tls or behind_tls_proxy."""
     port: int = Field(default=8765, ge=0, le=65_535)
     """TCP port; 0 takes any free one."""
     hosts: tuple[HostName, ...] = ()
@@ -69,22 +69,34 @@ class Listen(_Closed):
     """True: something in front of the gate terminates TLS, so keys never travel in the clear."""
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that share the work. More than the machine has cores gains nothing."""
+    tls: TlsSettings | None = None
+    """TLS of the gate's own. None: plain HTTP."""
+    proxies: dict[UpstreamName, ProxySettings] = {}
+    """Proxies that may say which certificate and address a client has, by any name."""
+
+    @model_validator(mode="after")
+    def _proxies(self) -> "Listen":
+        if self.proxies:
+            check_certificates_asked(self.tls, "proxies")
+            check_known_once(self.proxies, "proxies")
+        return self
 
     @model_validator(mode="after")
     def _exposed(self) -> "Listen":
         if is_loopback(self.host):
             return self
-        if not self.behind_tls_proxy:
+        if not self.behind_tls_proxy and self.tls is None:
             raise refuse("a loopback address, or TLS in front",
-                         "Use 127.0.0.1, or put a TLS proxy in front and set "
-                         "listen.behind_tls_proxy: true.", ("host",))  # fmt: skip
+                         "Use 127.0.0.1, or give the gate a certificate under listen.tls, or put "
+                         "a TLS proxy in front and set listen.behind_tls_proxy: true.",
+                         ("host",))  # fmt: skip
         if not self.hosts:
             raise refuse("listen.hosts to name this gateway", "List the host names clients use "
                          "under listen.hosts; all others are refused.", ("host",))  # fmt: skip
         return self
 
 
-class Limits(_Closed):
+class Limits(Closed):
     """How much, how often, how long. Rates are for each principal."""
 
     calls_per_minute: int = Field(default=600, ge=1, le=1_000_000)
@@ -109,7 +121,7 @@ class Limits(_Closed):
     """How long a stopping gateway waits for running calls."""
 
 
-class Journal(_Closed):
+class Journal(Closed):
     """What is kept of each call, and how firmly."""
 
     result_bytes: Annotated[int, BeforeValidator(size), Field(ge=0, le=2**24)] = 16 * 2**10
@@ -118,7 +130,7 @@ class Journal(_Closed):
     """Data classes whose calls are answered only when their outcome is durable too."""
 
 
-class ToolSettings(_Closed):
+class ToolSettings(Closed):
     """What policy needs to know of one tool."""
 
     arguments: dict[Name, ArgumentKind] = {}
@@ -127,7 +139,7 @@ class ToolSettings(_Closed):
     """Whose yes every call of this tool needs (a factor, for instance data-owner)."""
 
 
-class UpstreamSettings(_Closed):
+class UpstreamSettings(Closed):
     """One MCP server behind the gate: give either url or command."""
 
     url: Text | None = None
@@ -192,7 +204,7 @@ def _database(value: str) -> str:
     return value
 
 
-class Settings(_Closed):
+class Settings(Closed):
     """A gateway's whole configuration. Relative paths are relative to the file."""
 
     listen: Listen = Listen()
@@ -208,6 +220,15 @@ class Settings(_Closed):
     journal: Journal = Journal()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
+    workloads: dict[UpstreamName, WorkloadSettings] = {}
+    """Programs known by their client certificate, by the name policy knows them by."""
+
+    @model_validator(mode="after")
+    def _workloads(self) -> "Settings":
+        if self.workloads:
+            check_certificates_asked(self.listen.tls, "workloads")
+            check_known_once(self.workloads, "workloads")
+        return self
 
 
 def _check_url(url: str, insecure: bool) -> None:

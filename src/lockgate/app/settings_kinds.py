@@ -5,8 +5,25 @@ import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
+
+
+class Closed(BaseModel):
+    """A block of settings: what it does not name is refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
+
 
 UPSTREAM_NAME = r"^[a-z0-9][a-z0-9-]{0,31}$"
 _SIZE = re.compile(r"([0-9]{1,9}) ?(KiB|MiB|GiB)")

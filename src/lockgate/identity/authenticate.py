@@ -5,6 +5,7 @@ import re
 from lockgate.identity.api_key import KeyCheck
 from lockgate.identity.evidence import Evidence
 from lockgate.identity.refusal import AuthRefusal
+from lockgate.identity.workload import Workloads, joined
 from lockgate.model import Principal
 
 # RFC 9110, 11.1: the scheme is case-insensitive; RFC 6750, 2.1: which characters a token has.
@@ -16,6 +17,8 @@ class Authenticator:
 
     def __init__(self, keys: KeyCheck) -> None:
         self._keys = keys
+        self.workloads = Workloads()
+        """Whose certificates count. Replaced whole on reload."""
 
     async def authenticate(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal:
         """Who sends this request."""
@@ -23,6 +26,12 @@ class Authenticator:
 
     def recheck(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal:
         """Who it is that sent it, if what was accepted then would be accepted now. Does no I/O."""
+        shown = self.workloads.shown(evidence.certificate, now_ms)
+        if isinstance(shown, AuthRefusal):
+            return shown
+        return joined(self._by_token(evidence, now_ms), shown)
+
+    def _by_token(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal:
         if not evidence.authorization:
             return AuthRefusal("auth.missing")
         if len(evidence.authorization) > 1:

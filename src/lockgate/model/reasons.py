@@ -96,6 +96,8 @@ REASONS = _catalogue(
        "Use POST.", INVALID_REQUEST, 405),
     _R("wire.not-http", "This is not HTTP/1.1.", "Send a well-formed HTTP request.",
        INVALID_REQUEST, 400),
+    _R("wire.not-tls", "This is no TLS handshake that the gateway accepts.",
+       "Use https:// with TLS 1.2 or newer.", INVALID_REQUEST, 400),
     _R("wire.headers-too-large", "The header section is larger than the gateway accepts.",
        "Send fewer or smaller headers.", INVALID_REQUEST, 431),
     # Credentials: step 3.
@@ -107,6 +109,11 @@ REASONS = _catalogue(
        "Ask the operator for a new key.", REFUSED, 401),
     _R("auth.in-query", "Credentials in the URL are not accepted.",
        "Send the key in the Authorization header.", REFUSED, 400),
+    _R("auth.certificate", "The client certificate is not accepted here.",
+       "Use a valid certificate that the operator has registered, or none.", REFUSED, 401),
+    _R("auth.forwarded", "A header that only a trusted proxy may send cannot be accepted.",
+       "Leave out headers about client certificates; tell the operator if a proxy sends them.",
+       REFUSED, 400),
     _R("auth.unknown", "It could not be established whether the credential is valid.",
        "Try again; the operator sees why in the gateway's log.", REFUSED, 503),
     # State that belongs to a principal.

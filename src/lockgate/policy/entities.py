@@ -128,6 +128,7 @@ def _principal(principal: Principal) -> dict[str, Any]:
         "agent": principal.agent,
         "owner": principal.owner,
         "authn": sorted(principal.authn),
+        "workload": principal.workload,
     }
     roles = tuple(Uid("Role", role) for role in sorted(principal.roles))
     return _entity(principal_uid(principal), attributes, roles)

@@ -13,7 +13,8 @@ _CEDAR_TYPES: dict[ArgumentType, str] = {
 _ENTITIES = """\
 entity Role;
 entity Person, Service, System in [Role] = {
-  subject: String, agent: String, owner: String, authn: Set<String>
+  subject: String, agent: String, owner: String, authn: Set<String>,
+  workload: String
 };
 entity Upstream = {
   name: String, trust: String, region: String, data_classes: Set<String>

@@ -29,6 +29,7 @@ def errors(policy: str) -> list[str]:
         'context.approvals.contains("owner") && context.now > 3',
         'resource.trust == "untrusted" || resource.data_classes.contains("phi")',
         'principal.agent == "desk" && principal.authn.contains("mfa")',
+        'principal.workload == "spiffe://clinic.example/desk"',
     ],
 )
 def test_every_word_can_be_used_over_all_principals_actions_and_resources(condition: str) -> None:

@@ -43,6 +43,8 @@ class Deployment(msgspec.Struct, frozen=True):
     """The endpoint over all upstreams, as a client reaches it."""
     upstreams: tuple[UpstreamPlan, ...] = ()
     policies: tuple[Path, ...] = ()
+    tls: bool = False
+    """The gate itself speaks TLS."""
 
     @property
     def secrets_dir(self) -> Path:

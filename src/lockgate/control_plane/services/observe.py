@@ -4,6 +4,7 @@ import http.client
 import os
 import shutil
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -43,14 +44,16 @@ def see_secrets(deployment: Deployment) -> tuple[PathSeen, ...]:
     return tuple(see_path(path) for path in sorted(paths))
 
 
-def see_port(host: str, port: int, seconds: float = SECONDS) -> PortSeen:
+def see_port(host: str, port: int, seconds: float = SECONDS, *, tls: bool = False) -> PortSeen:
     """Who listens there. A wildcard address is asked through loopback."""
     address = f"{host}:{port}"
     bare = host.strip("[]")
     ask = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)  # noqa: S104
-    connection = http.client.HTTPConnection(ask, port, timeout=seconds)
+    connection = _connection(ask, port, seconds, tls)
     try:
         connection.connect()
+    except ssl.SSLError:
+        return PortSeen(address, True)
     except OSError:
         return PortSeen(address, False)
     try:
@@ -61,6 +64,17 @@ def see_port(host: str, port: int, seconds: float = SECONDS) -> PortSeen:
         return PortSeen(address, True)
     finally:
         connection.close()
+
+
+def _connection(host: str, port: int, seconds: float, tls: bool) -> http.client.HTTPConnection:
+    if not tls:
+        return http.client.HTTPConnection(host, port, timeout=seconds)
+    # Nothing is told and nothing is believed but whether it is there: its certificate is for the
+    # names that clients use, not for the address asked here.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
 
 
 def see_upstream(plan: UpstreamPlan, machine: Machine, seconds: float = SECONDS) -> UpstreamSeen:

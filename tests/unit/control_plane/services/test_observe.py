@@ -1,4 +1,5 @@
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +16,13 @@ from lockgate.control_plane.services.observe import (
     see_secrets,
     see_upstream,
 )
+from support.certificates import Authority
 
 
 @contextmanager
-def answering(status: int, body: bytes) -> Iterator[int]:
+def answering(status: int, body: bytes, tls: Path | None = None) -> Iterator[int]:
+    """``tls``: a folder for the certificate of a server that speaks it."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
@@ -29,6 +33,10 @@ def answering(status: int, body: bytes) -> Iterator[int]:
             """Silent."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*Authority().issue("gate").write(tls, "gate"))
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -76,6 +84,14 @@ def test_a_lockgate_that_is_ready_or_not() -> None:
         seen = see_port("127.0.0.1", port)
         assert (seen.lockgate, seen.ready) == (True, False)
         assert "journal" in seen.detail
+
+
+def test_a_lockgate_that_speaks_tls(tmp_path: Path) -> None:
+    with answering(200, b'{"status":"ready","service":"lockgate"}', tmp_path) as port:
+        assert see_port("127.0.0.1", port, tls=True).ready
+    with answering(200, b'{"status":"ready","service":"lockgate"}') as port:
+        seen = see_port("127.0.0.1", port, tls=True)
+        assert (seen.taken, seen.lockgate) == (True, False)
 
 
 @pytest.mark.parametrize("body", [b"hello", b"[]", b'{"status":"ready"}'])
