@@ -72,6 +72,12 @@ async def test_old_versions_of_tls_are_not_spoken(front: Front) -> None:
         )
 
 
+async def test_what_is_refused_before_it_is_a_request_is_answered_too(front: Front) -> None:
+    said = await front.ask(None, front.alice, padding="x" * 70_000)
+    assert said is not None
+    assert (said.status, said.reason) == (431, "wire.headers-too-large")
+
+
 async def test_plain_http_gets_no_answer_and_is_counted(tmp_path: Path) -> None:
     front = Front(tmp_path)
     with front.gate:

@@ -78,7 +78,7 @@ class LocalOffice:
             host=settings.listen.host,
             port=settings.listen.port,
             url=gate_url(settings),
-            tls=settings.listen.tls is not None,
+            tls_key=Path(tls.key) if (tls := settings.listen.tls) else None,
             upstreams=tuple(plan_of(name, one) for name, one in settings.upstreams.items()),
             policies=tuple(Path(p) for p in settings.policies),
         )

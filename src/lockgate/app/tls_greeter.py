@@ -1,11 +1,14 @@
 """TLS handshakes at the door. Those that fail are counted under the reason why."""
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import Callable
 
 from lockgate.app.seat import Protocols
+
+log = logging.getLogger("lockgate.ingress")
 
 _SHUTDOWN_SECONDS = 2.0
 _NO_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
@@ -43,6 +46,8 @@ class TlsGreeter:
             connection.close()
             reason = reason_of(failure)
             if reason:
+                # The client hears nothing: the loop closes before it sends OpenSSL's alert.
+                log.info("TLS handshake refused: %s (%s)", reason, failure)
                 self._refused(reason, peer)
 
 

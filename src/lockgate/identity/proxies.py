@@ -53,8 +53,7 @@ class Proxies:
         self, certificate: bytes, peer: str, headers: Headers, now_ms: int
     ) -> Sender | AuthRefusal:
         """``certificate``, ``peer``: of the other side of the connection."""
-        trust, proxy = self._trust, self._proxy(certificate)
-        sent = {name for name in _FORBIDDEN if headers.all(name)}
+        trust, proxy, sent = self._trust, self._proxy(certificate), headers.among(_FORBIDDEN)
         if trust is None or proxy is None:
             if sent:
                 return AuthRefusal("auth.forwarded", f"{min(sent)} from no proxy")
@@ -62,7 +61,7 @@ class Proxies:
         own = trust.check(certificate, now_ms)
         if isinstance(own, AuthRefusal):
             return own
-        if sent - set(HEADERS[proxy.form]):
+        if not sent <= set(HEADERS[proxy.form]):
             return AuthRefusal("auth.forwarded", f"{proxy.name} lets such a header through")
         return _behind(proxy, trust, peer, headers, now_ms)
 

@@ -67,7 +67,7 @@ def gather(office: Office) -> Observations:
         policy_count=policies.count,
         data_dir=see_path(deployment.data_dir),
         secrets=see_secrets(deployment),
-        port=see_port(deployment.host, deployment.port, tls=deployment.tls)
+        port=see_port(deployment.host, deployment.port, tls=deployment.tls_key is not None)
         if deployment.port
         else None,
         upstreams=tuple(see_upstream(plan, office.machine) for plan in deployment.upstreams),

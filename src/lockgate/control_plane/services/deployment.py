@@ -43,8 +43,8 @@ class Deployment(msgspec.Struct, frozen=True):
     """The endpoint over all upstreams, as a client reaches it."""
     upstreams: tuple[UpstreamPlan, ...] = ()
     policies: tuple[Path, ...] = ()
-    tls: bool = False
-    """The gate itself speaks TLS."""
+    tls_key: Path | None = None
+    """The gate's private key, where it speaks TLS itself."""
 
     @property
     def secrets_dir(self) -> Path:

@@ -39,6 +39,8 @@ def see_path(path: Path) -> PathSeen:
 def see_secrets(deployment: Deployment) -> tuple[PathSeen, ...]:
     """Every file that holds a secret: those referenced and those of the deployment itself."""
     paths = {Path(name) for plan in deployment.upstreams for name in _secret_files(plan)}
+    if deployment.tls_key is not None:
+        paths.add(deployment.tls_key)
     if deployment.secrets_dir.is_dir():
         paths.update(p for p in deployment.secrets_dir.iterdir() if p.is_file())
     return tuple(see_path(path) for path in sorted(paths))

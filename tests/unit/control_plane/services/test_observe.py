@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lockgate.control_plane.services.deployment import Deployment, Machine, UpstreamPlan
@@ -70,6 +71,8 @@ def test_secrets_are_those_referred_to_and_those_kept(tmp_path: Path) -> None:
     plan = UpstreamPlan("a", ("x",), env={"A": "file:/run/a", "B": "env:B", "C": "env:"})
     made = Deployment(tmp_path, tmp_path, "127.0.0.1", 1, "u", (plan,))
     assert [p.path for p in see_secrets(made)] == ["/run/a", str(tmp_path / "secrets/pepper.key")]
+    with_tls = msgspec.structs.replace(made, tls_key=Path("/run/gate.key"))
+    assert "/run/gate.key" in [p.path for p in see_secrets(with_tls)]
 
 
 def test_a_free_port() -> None:
