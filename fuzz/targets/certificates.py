@@ -6,7 +6,6 @@ from fuzz.parts import cut, text
 from lockgate.identity.certificate import (
     Certificate,
     CertificateInvalid,
-    names_of,
     read_certificate,
     spiffe_problem,
 )
@@ -44,7 +43,7 @@ def _read(der: bytes) -> Certificate | None:
     except CertificateInvalid:
         return None
     assert len(read.thumbprint) == 43
-    named = names_of(read)
+    named = read.names
     if read.spiffe:
         assert spiffe_problem(read.spiffe) == ""
         assert [one.value for one in named] == [read.spiffe]

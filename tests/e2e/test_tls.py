@@ -1,6 +1,7 @@
 """Real TLS: the gate's own certificate, and what its clients show."""
 
 import asyncio
+import json
 import signal
 import ssl
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.certificates import DOMAIN
-from support.front import Front
+from support.client import LEGACY, head, posted
+from support.front import BASE, Front
 from support.gateway import PERMIT_ALL
 
 pytestmark = pytest.mark.e2e
@@ -114,6 +116,37 @@ async def test_a_new_revocation_list_counts_without_a_signal(tmp_path: Path) -> 
                 pass
         assert await front.reason(desk, front.alice) == "auth.certificate"
         assert await front.reason(None, front.alice) == ""
+
+
+async def test_a_stream_ends_when_its_certificate_counts_no_more(tmp_path: Path) -> None:
+    front = Front(tmp_path)
+    desk = front.authority.workload("desk")
+    with front.gate:
+        async with front.wire(desk) as wire:
+            params = {"protocolVersion": LEGACY, "capabilities": {},
+                      "clientInfo": {"name": "t", "version": "1"}}  # fmt: skip
+            body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+            await wire.send(posted(BASE, "/mcp", front.alice, json.dumps(body).encode(), {}))
+            opened = (await wire.reader.readuntil(b"\r\n\r\n")).decode()
+            session = opened.split("mcp-session-id: ")[1].split("\r\n")[0]
+            length = int(opened.split("content-length: ")[1].split("\r\n")[0])
+            await wire.reader.readexactly(length)
+            lines = (f"mcp-session-id: {session}", f"mcp-protocol-version: {LEGACY}")
+            await wire.send(head(BASE, front.alice, None, *lines, line="GET /mcp HTTP/1.1"))
+            assert b"text/event-stream" in await wire.reader.readuntil(b"\r\n\r\n")
+            front.revoke(desk, number=2)
+            async with asyncio.timeout(30):
+                while not (await wire.reader.readline()).startswith(b"0\r\n"):
+                    pass
+
+
+async def test_where_a_certificate_is_required_nobody_comes_in_without(tmp_path: Path) -> None:
+    front = Front(tmp_path, ask="required")
+    with front.gate:
+        assert await front.reason(None, front.alice) == "no connection"
+        assert await front.reason(front.authority.workload("desk"), front.alice) == ""
+        front.gate.stop()
+        assert front.counted("auth.missing") == 1
 
 
 async def _shown(front: Front) -> bytes:

@@ -8,14 +8,13 @@ import signal
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from support.certificates import DOMAIN, Authority, Issued, client_context
-from support.client import Said, enveloped, mirror, parse_answer, posted
-from support.client import Wire as Connection
+from support.client import Said, Wire, enveloped, mirror, parse_answer, posted
 from support.gateway import PERMIT_ALL, ROOT, Gateway, child
 from support.processes import until
 
@@ -40,7 +39,14 @@ PROXIES = {
 class Front:
     """``gate`` is not started here."""
 
-    def __init__(self, folder: Path, policy: str = PERMIT_ALL, **listen: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        policy: str = PERMIT_ALL,
+        ask: str = "optional",
+        **listen: Any,
+    ) -> None:
+        """``ask``: ``listen.tls.client_certificate``."""
         self.folder = folder
         self.authority = Authority("Clinic")
         self.stranger = Authority("Clinic")
@@ -53,6 +59,7 @@ class Front:
         named = {"certificate": "gate.pem", "key": "gate.key", "client_ca": "ca.pem",
                  "client_crl": "crl.pem"}  # fmt: skip
         tls = {name: str(folder / file) for name, file in named.items()}
+        tls["client_certificate"] = ask
         self.gate = Gateway(
             folder / "gate", {"echo": child("modern")}, policy, workloads=WORKLOADS,
             listen={"port": 0, "hosts": [HOST], "tls": tls, "proxies": PROXIES, **listen},
@@ -85,15 +92,23 @@ class Front:
             sent["authorization"] = f"Bearer {key}"
         raw = _post(json.dumps(body).encode(), sent)
         try:
-            reader, writer = await asyncio.open_connection(
-                "127.0.0.1", at or self.port, ssl=self.context(shown), server_hostname="localhost"
-            )
-            writer.write(raw)
-            said = await Connection(reader, writer).rest()
-            writer.close()
+            async with self.wire(shown, at) as wire:
+                await wire.send(raw)
+                said = await wire.rest()
         except (ssl.SSLError, ConnectionError):
             return None
         return parse_answer(said) if said else None
+
+    @asynccontextmanager
+    async def wire(self, shown: Issued | None = None, at: int = 0) -> AsyncIterator[Wire]:
+        """A connection to the gate, or to the proxy at that port."""
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", at or self.port, ssl=self.context(shown), server_hostname="localhost"
+        )
+        try:
+            yield Wire(reader, writer)
+        finally:
+            writer.close()
 
     async def reason(self, *asked: Any, **more: Any) -> str:
         """Of the refusal; empty where the tools were listed."""

@@ -25,6 +25,13 @@ class CertificateInvalid(Exception):
     """Not a certificate that may identify a client. The text names no person."""
 
 
+class Named(msgspec.Struct, frozen=True):
+    """What a certificate says of whom it belongs to."""
+
+    kind: Literal["spiffe", "dns", "subject"]
+    value: str
+
+
 class Certificate(msgspec.Struct, frozen=True):
     """Of a client, as its issuer wrote it."""
 
@@ -42,27 +49,14 @@ class Certificate(msgspec.Struct, frozen=True):
     uris: tuple[str, ...] = ()
     dns: tuple[str, ...] = ()
     """Lower case."""
+    names: tuple[Named, ...] = ()
+    """What it may be known by. With a SPIFFE ID that alone: whoever issues those vouches for
+    nothing else in the certificate (X.509-SVID, 2)."""
 
     @property
     def spiffe(self) -> str:
         """Its SPIFFE ID; empty where it has none."""
         return self.uris[0] if self.uris and _is_spiffe(self.uris[0]) else ""
-
-
-class Named(msgspec.Struct, frozen=True):
-    """What a certificate says of whom it belongs to."""
-
-    kind: Literal["spiffe", "dns", "subject"]
-    value: str
-
-
-def names_of(certificate: Certificate) -> tuple[Named, ...]:
-    """What it may be known by. One with a SPIFFE ID by that alone: whoever issues those vouches for
-    nothing else in it (X.509-SVID, 2)."""
-    if certificate.spiffe:
-        return (Named("spiffe", certificate.spiffe),)
-    dns = tuple(Named("dns", name) for name in certificate.dns)
-    return (*dns, Named("subject", certificate.subject)) if certificate.subject else dns
 
 
 @lru_cache(maxsize=4096)
@@ -87,7 +81,14 @@ def read_certificate(der: bytes) -> Certificate:
         raise CertificateInvalid("not a certificate that can be read") from error
     if any(map(_is_spiffe, read.uris)):
         _check_svid(read)
-    return read
+    return msgspec.structs.replace(read, names=_names(read))
+
+
+def _names(certificate: Certificate) -> tuple[Named, ...]:
+    if certificate.spiffe:
+        return (Named("spiffe", certificate.spiffe),)
+    dns = tuple(Named("dns", name) for name in certificate.dns)
+    return (*dns, Named("subject", certificate.subject)) if certificate.subject else dns
 
 
 def thumbprint(der: bytes) -> str:

@@ -5,13 +5,13 @@ address, no secret in a header, no Unix socket.
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
 from lockgate.identity.certificate import (
     CertificateInvalid,
     Named,
-    names_of,
     read_certificate,
 )
 from lockgate.identity.forwarded import HEADERS, Form, ForwardedInvalid, read_forwarded
@@ -69,7 +69,7 @@ class Proxies:
         if not certificate or not self._known:
             return None
         try:
-            names = names_of(read_certificate(certificate))
+            names = read_certificate(certificate).names
         except CertificateInvalid:
             return None
         found = (self._known[name] for name in names if name in self._known)
@@ -98,8 +98,12 @@ def _last_hop(values: list[str], peer: str) -> str:
     """
     if not values:
         return peer
-    last = values[-1].rpartition(",")[2].strip(" \t")
+    return _address(values[-1].rpartition(",")[2].strip(" \t"))
+
+
+@lru_cache(maxsize=4096)
+def _address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(last))
+        return str(ipaddress.ip_address(text))
     except ValueError as error:
         raise ForwardedInvalid(f"{_ADDRESS}: its last part is no address") from error

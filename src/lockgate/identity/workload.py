@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from lockgate.identity.certificate import Certificate, Named, names_of
+from lockgate.identity.certificate import Certificate, Named
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.identity.trust import Trust
 from lockgate.model import Principal
@@ -57,7 +57,7 @@ class Workloads:
         found = self._trust.check(der, now_ms)
         if isinstance(found, AuthRefusal):
             return found
-        fitting = {self._known[name] for name in names_of(found) if name in self._known}
+        fitting = {self._known[name] for name in found.names if name in self._known}
         if len(fitting) != 1:
             which = "several workloads" if fitting else "no workload"
             return AuthRefusal("auth.certificate", f"{found.thumbprint} is that of {which}")

@@ -7,7 +7,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from lockgate.identity.certificate import (
     CertificateInvalid,
     Named,
-    names_of,
     read_certificate,
     spiffe_problem,
     thumbprint,
@@ -46,16 +45,16 @@ def test_a_thumbprint_is_as_rfc_8705_says() -> None:
 
 def test_a_certificate_without_a_spiffe_id_is_known_by_any_of_its_names() -> None:
     read = read_certificate(CA.issue("x", dns=("a.example", "b.example")).der)
-    assert names_of(read) == (
+    assert read.names == (
         Named("dns", "a.example"), Named("dns", "b.example"), Named("subject", "CN=x"),
     )  # fmt: skip
     nameless = read_certificate(CA.issue(dns=("a.example",)).der)
-    assert names_of(nameless) == (Named("dns", "a.example"),)
+    assert nameless.names == (Named("dns", "a.example"),)
 
 
 def test_one_with_a_spiffe_id_is_known_by_that_alone() -> None:
     issued = CA.issue("billing", (f"{DOMAIN}/desk",), ("billing.example",))
-    assert names_of(read_certificate(issued.der)) == (Named("spiffe", f"{DOMAIN}/desk"),)
+    assert read_certificate(issued.der).names == (Named("spiffe", f"{DOMAIN}/desk"),)
 
 
 @pytest.mark.parametrize("raw", [b"", b"x", b"\x30\x00", CA.issue("x").der[:-1]])
