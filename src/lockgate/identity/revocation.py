@@ -66,10 +66,8 @@ class Revocations:
 
     def _read(self, raw: bytes) -> dict[bytes, _List]:
         """Raises ``ValueError`` where any part of it cannot be read."""
-        parts = _PEM.findall(raw)
-        lists = [x509.load_pem_x509_crl(part) for part in parts] or [x509.load_der_x509_crl(raw)]
         newest: dict[bytes, _List] = {}
-        for one in lists:
+        for one in lists_in(raw):
             name = one.issuer.public_bytes()
             read = _listed(one) if self._is_signed(one) else None
             if read is not None and (name not in newest or newest[name].number < read.number):
@@ -82,6 +80,12 @@ class Revocations:
             for one in self.authorities
             if one.subject == found.issuer
         )
+
+
+def lists_in(raw: bytes) -> list[x509.CertificateRevocationList]:
+    """Raises ``ValueError``."""
+    parts = _PEM.findall(raw)
+    return [x509.load_pem_x509_crl(part) for part in parts] or [x509.load_der_x509_crl(raw)]
 
 
 def _mark(seen: os.stat_result) -> tuple[int, ...]:
