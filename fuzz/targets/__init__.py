@@ -2,6 +2,7 @@
 
 from fuzz.targets.asks import declared, input_rounds, listens
 from fuzz.targets.bridges import crossing, openings, our_words, refusals
+from fuzz.targets.certificates import certificates, forwarded_certificates
 from fuzz.targets.dialogues import dialogue
 from fuzz.targets.edits import raw_edits
 from fuzz.targets.gateway import same_call, whole_gateway
@@ -29,6 +30,8 @@ _ALL: tuple[Target, ...] = (
     header_values,
     header_lists,
     param_headers,
+    forwarded_certificates,
+    certificates,
     tool_names,
     uris,
     results,

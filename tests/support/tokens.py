@@ -5,6 +5,7 @@ The tests of ``e2e`` use a real provider; here each single claim can be bent.
 
 import hashlib
 import json
+import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
@@ -19,8 +20,9 @@ from lockgate.identity.issuer import Issuer
 from lockgate.identity.profiles import PROFILES
 from support.upstream_endpoint import serving
 
-NOW_MS = 1_800_000_000_000
-NOW = NOW_MS // 1_000
+NOW = int(time.time())
+NOW_MS = NOW * 1_000
+"""Of now, since certificates are too."""
 RESOURCE = "https://gate.example/mcp"
 Json = dict[str, Any]
 

@@ -36,6 +36,9 @@ class Exchange:
         self.headers = Headers(scope["headers"])
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
+        """Replaced where a trusted proxy says who its client is, as is ``certificate``."""
+        self.certificate: bytes = scope.get("client_certificate", b"")
+        """DER of what the client has shown; empty for none."""
         self.caller: Caller | None = None
         """Once it is known who asks."""
         self.base = ""
@@ -48,7 +51,7 @@ class Exchange:
     def evidence(self) -> Evidence:
         sent = self.headers.all
         return Evidence(
-            tuple(sent("authorization")), self.peer, dpop=tuple(sent("dpop")),
+            tuple(sent("authorization")), self.peer, self.certificate, tuple(sent("dpop")),
             method=self.method, url=self.base + self.path,
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ Relies on uvicorn internals, so ``pyproject.toml`` pins its version.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -41,11 +42,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
     _parting: asyncio.TimerHandle | None = None
+    _certificate = b""
+    """DER of the client certificate that the TLS handshake has verified; empty for none."""
     _piece = _came = 0
     """Bytes in the last piece that came, and since the piece in which this header section began."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self._certificate = tls.getpeercert(binary_form=True) or b""
         self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -66,6 +72,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["client_certificate"] = self._certificate  # type: ignore[typeddict-unknown-key]
         if self._deadline is None:  # a further request on a kept-alive connection
             self._expect_headers()
 
@@ -121,7 +128,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 return
         # Hear the client out for a while, or it would be reset before it reads why.
         self.transport.write(_answer(reason))
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # not in TLS
+            self.transport.write_eof()
         self._parting = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 

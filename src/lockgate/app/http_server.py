@@ -6,26 +6,31 @@ from collections.abc import Callable
 
 import uvicorn
 
-from lockgate.app.seat import Door
+from lockgate.app.seat import Door, Greeter, greet
 
 
 class Server(uvicorn.Server):
     """Says when it answers, and leaves the rest of an orderly end to its caller."""
 
-    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, stopping: Callable[[], None], greeter: Greeter | None = None
+    ) -> None:
+        """``greeter``: of connections that begin with a TLS handshake."""
         super().__init__(config)
         self.ready: Callable[[], None] = _silently
         self.shared = False
         """Other workers accept from the same socket."""
         self._stopping = stopping
         """Ends what would go on for as long as its client likes."""
+        self._greeter = greeter
         self._door: Door | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup([] if self.shared else sockets)
+        own_door = self.shared or self._greeter is not None
+        await super().startup([] if own_door else sockets)
         if self.started:
-            if self.shared and sockets:
-                self._door = Door(sockets[0], self._connection)
+            if own_door and sockets:
+                self._door = Door(sockets[0], self._connection, self._greeter or greet)
             self.ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 import orjson
@@ -26,6 +27,7 @@ from lockgate.app.protected_resource import ProtectedResource
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.streams import JSON, Streams, respond
 from lockgate.identity.evidence import Evidence
+from lockgate.identity.proxies import Proxies
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.model import REASONS, Json, Principal
 from lockgate.pipeline.caller import Caller
@@ -46,15 +48,19 @@ class Edge(msgspec.Struct, frozen=True):
     origins: frozenset[str]
     message_bytes: int
     body_seconds: float
+    proxies: Proxies = Proxies()
+    tls: ssl.SSLContext | None = None
+    """Of the next handshake; None: plain HTTP."""
+    scheme: str = "http"
+    """As clients use it, whoever ends their TLS."""
     public_url: str = ""
     """Where clients reach this gateway, where they are not told by its own address."""
     grace_ms: int = 0
     """How long a call may go on whose token has expired meanwhile."""
 
     def base(self, host: str) -> str:
-        """Of the URL a client used; ``host`` has been checked. Without ``public_url`` only this
-        machine reaches the gateway, or its own way there says so."""
-        return self.public_url or f"http://{host.lower()}"
+        """Of the URL a client used; ``host`` has been checked."""
+        return self.public_url or f"{self.scheme}://{host.lower()}"
 
 
 Answerer = Callable[[Exchange], Awaitable[None]]
@@ -121,6 +127,7 @@ class Ingress:
             await self._answer_health(exchange)
             return
         self._check_edge(exchange)
+        self._look_behind_proxy(exchange)
         for place, answer in self._beside.items():
             if exchange.path == place or exchange.path.startswith(f"{place}/"):
                 await answer(exchange)
@@ -167,13 +174,20 @@ class Ingress:
         if origin and (len(origin) > 1 or origin[0].lower() not in self.edge.origins):
             raise WireRefusal("wire.bad-origin")
 
+    def _look_behind_proxy(self, exchange: Exchange) -> None:
+        found = self.edge.proxies.sender(
+            exchange.certificate, exchange.peer, exchange.headers, now_ms()
+        )
+        if isinstance(found, AuthRefusal):
+            _raise(found)
+        exchange.certificate, exchange.peer = found.certificate, found.peer
+
     async def _principal(self, exchange: Exchange) -> Principal:
         if b"access_token=" in exchange.query or b"key=" in exchange.query:
             raise WireRefusal("auth.in-query")
         known = await self._identity.authenticate(exchange.evidence(), now_ms())
         if isinstance(known, AuthRefusal):
-            log.info("credential refused: %s (%s)", known.reason, known.detail)
-            raise WireRefusal(known.reason)
+            _raise(known)
         return known
 
     async def _holds(self, exchange: Exchange) -> bool:
@@ -229,6 +243,11 @@ class Ingress:
         found = self._health()
         status = 200 if found["status"] == "ready" else 503
         await exchange.answer(status, orjson.dumps(found), JSON)
+
+
+def _raise(refused: AuthRefusal) -> NoReturn:
+    log.info("credential refused: %s (%s)", refused.reason, refused.detail)
+    raise WireRefusal(refused.reason)
 
 
 def _check_media_types(exchange: Exchange) -> None:

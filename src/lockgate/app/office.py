@@ -14,10 +14,11 @@ from typing import Any
 from lockgate.app.reload import policy_files
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.settings_file import SettingsInvalid, json_schema, load, parse
+from lockgate.app.settings_tls import TlsSettings
 from lockgate.app.stamps import now_ms
 from lockgate.app.wiring import argument_mapping, have_stores, stores_of
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
-from lockgate.control_plane.services.deployment import Deployment, Machine, UpstreamPlan
+from lockgate.control_plane.services.deployment import Deployment, Machine, TlsFiles, UpstreamPlan
 from lockgate.control_plane.services.refused import Misconfigured
 from lockgate.model import StoreDown
 from lockgate.model.problem import Problem
@@ -79,6 +80,7 @@ class LocalOffice:
             host=settings.listen.host,
             port=settings.listen.port,
             url=gate_url(settings),
+            tls=tls_files(settings.listen.tls),
             upstreams=tuple(plan_of(name, one) for name, one in settings.upstreams.items()),
             policies=tuple(Path(p) for p in settings.policies),
         )
@@ -124,8 +126,18 @@ def gate_url(settings: Settings) -> str:
     listen = settings.listen
     if listen.behind_tls_proxy and listen.hosts:
         return f"https://{listen.hosts[0]}/mcp"
+    if listen.tls is not None:
+        name = listen.hosts[0] if listen.hosts else "localhost"
+        return f"https://{name}:{listen.port}/mcp"
     host = f"[{listen.host}]" if ":" in listen.host and "[" not in listen.host else listen.host
     return f"http://{host}:{listen.port}/mcp"
+
+
+def tls_files(tls: TlsSettings | None) -> TlsFiles | None:
+    if tls is None:
+        return None
+    revoked = Path(tls.client_crl) if tls.client_crl is not None else None
+    return TlsFiles(Path(tls.certificate), Path(tls.key), revoked)
 
 
 def plan_of(name: str, one: UpstreamSettings) -> UpstreamPlan:

@@ -12,7 +12,7 @@ from lockgate.app.ingress_stdio import USAGE
 from lockgate.app.office import LocalOffice
 from lockgate.app.reload import content_digest
 from lockgate.app.seat import read_seat, stand_over
-from lockgate.app.server import address_of, listen_at, serve
+from lockgate.app.server import address_of, listen_at, scheme_of, serve
 from lockgate.app.settings_file import SettingsInvalid, load
 from lockgate.control_plane.cli.output import refuse, say, say_problems
 from lockgate.control_plane.cli.program import build
@@ -72,7 +72,7 @@ def serve_command(
         many = workers or settings.listen.workers
         if many > 1 and not seat:
             with listen_at(settings) as listener:
-                text = OPEN.format(base=f"http://{address_of(listener)}")
+                text = OPEN.format(base=f"{scheme_of(settings)}://{address_of(listener)}")
                 stand_over(office.config, settings, many, listener, text, verbose=verbose)
         run_loop(serve(office.config, settings, _ready, read_seat(seat) if seat else None, seen))
     except SettingsInvalid as invalid:

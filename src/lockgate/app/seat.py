@@ -9,9 +9,9 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,8 @@ PREFIX = "lockgate-"
 MARGIN_SECONDS = 15.0
 """Beyond the time for running calls, for everything else that an orderly end takes."""
 CROWDED_SECONDS = 1.0
+GREETINGS = 256
+"""Connections that are not made yet (TLS handshakes) at the same time; more wait to be accepted."""
 
 
 class Seat(msgspec.Struct, frozen=True):
@@ -113,16 +115,35 @@ class Line:
             self._server.should_exit = True
 
 
+Protocols: TypeAlias = Callable[[], asyncio.BaseProtocol]
+Greeter: TypeAlias = Callable[[Protocols, socket.socket], Coroutine[None, None, None]]
+"""Makes an accepted socket a connection, or closes it. Raises nothing."""
+
+
+async def greet(protocol: Protocols, connection: socket.socket) -> None:
+    try:
+        await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
+    except OSError:  # it has left again
+        connection.close()
+
+
 class Door:
     """Accepts from the socket that all workers share, one connection each time round the loop:
     whoever is busy takes fewer, and nobody takes all of a crowd."""
 
     def __init__(
-        self, listener: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]
+        self,
+        listener: socket.socket,
+        protocol: Protocols,
+        greeter: Greeter = greet,
+        most: int = GREETINGS,
     ) -> None:
+        """``most``: connections that are being greeted at the same time."""
         self._listener = listener
         self._protocol = protocol
         self._loop = asyncio.get_running_loop()
+        self._greeter = greeter
+        self._most = most
         self._greeting: set[asyncio.Task[None]] = set()
         self._open = True
         self._watch()
@@ -146,15 +167,16 @@ class Door:
             self._loop.call_later(CROWDED_SECONDS, self._watch)
             return
         connection.setblocking(False)
-        greeting = self._loop.create_task(self._greet(connection))
+        greeting = self._loop.create_task(self._greeter(self._protocol, connection))
         self._greeting.add(greeting)
-        greeting.add_done_callback(self._greeting.discard)
+        greeting.add_done_callback(self._greeted)
+        if len(self._greeting) >= self._most:
+            self._loop.remove_reader(self._listener)
 
-    async def _greet(self, connection: socket.socket) -> None:
-        try:
-            await self._loop.connect_accepted_socket(self._protocol, connection)
-        except OSError:  # it has left again
-            connection.close()
+    def _greeted(self, greeting: asyncio.Task[None]) -> None:
+        self._greeting.discard(greeting)
+        if len(self._greeting) == self._most - 1:
+            self._watch()
 
 
 def stand_over(

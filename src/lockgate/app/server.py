@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -14,22 +13,20 @@ import msgspec
 import uvicorn
 
 from lockgate.app.background import Background
+from lockgate.app.beside import ingress_of
 from lockgate.app.crew import Crew
+from lockgate.app.front import Front, front_of
 from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
 from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Edge, Ingress
-from lockgate.app.logout import PATH as LOGOUT
-from lockgate.app.logout import Logout
-from lockgate.app.protected_resource import WELL_KNOWN, ProtectedResource
 from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
-from lockgate.app.seat import Line, Seat
+from lockgate.app.seat import Greeter, Line, Seat
 from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
+from lockgate.app.tls_greeter import TlsGreeter
 from lockgate.app.wiring import Plant, stores_of
-from lockgate.control_plane.services.tokens import Tokens
-from lockgate.identity.logout_token import LogoutCheck
 from lockgate.model import JournalDown
 from lockgate.model.problem import Problem
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
@@ -67,9 +64,10 @@ async def opened(
     Raises ``StoreDown``, ``PolicyInvalid``, ``MappingInvalid`` or ``ReferenceBroken``.
     """
     seen = fingerprint(path, seen or content_digest(path), settings)
-    stores = stores_of(settings)
+    front, stores = front_of(settings), stores_of(settings)
     crew = Crew(stores.host, line)
     plant = Plant(stores, settings, crew.among)
+    plant.identities.authenticator.workloads = front.workloads
     state = plant.state(settings, read_policies(settings, path.parent))
 
     def refused(reason: str, peer: str) -> None:
@@ -78,18 +76,17 @@ async def opened(
     gateway = gateway_of(plant, settings, state, refused)
 
     def apply(new: Settings) -> None:
+        edge = edge_of(new, bound, changed := front_of(new))
         gateway.state = plant.state(new, read_policies(new, path.parent))
         gateway.hub.reloaded()
-        ingress.edge = edge_of(new, bound)
+        plant.identities.authenticator.workloads, ingress.edge = changed.workloads, edge
         _say_fixed(settings, new)
 
     reloader = Reloader(path, settings, apply, seen)
 
-    resource = ProtectedResource(lambda: plant.identities.issuers, plant.identities.nonces, now_ms)
-    ingress = Ingress(
-        gateway, edge_of(settings, bound), plant.identities.authenticator, refused,
-        lambda: health(plant, reloader) | crew.told, plant.brake,
-        resource, {WELL_KNOWN: resource.answer, LOGOUT: logout_of(plant).answer},
+    ingress = ingress_of(
+        plant, gateway, edge_of(settings, bound, front), refused,
+        lambda: health(plant, reloader) | crew.told,
     )  # fmt: skip
     await crew.join(plant, gateway, ingress.streams, reloader)
     background = Background(plant, reloader)
@@ -103,13 +100,6 @@ async def opened(
         await background.stop()
         await gateway.hub.close()
         await _close(plant, crew)
-
-
-def logout_of(plant: Plant) -> Logout:
-    actor = {"via": "back-channel logout"}
-    tokens = Tokens(plant.revocations, plant.stores.events, {}, actor, now_ms, secrets.token_bytes)
-    check = LogoutCheck(lambda: plant.identities.issuers, plant.identities.keys)
-    return Logout(check, tokens, lambda: plant.revocations.refresh(now_ms()), now_ms)
 
 
 def gateway_of(
@@ -143,9 +133,9 @@ async def serve(
         line = Line(seat) if seat else None
         async with opened(path, settings, bound, line, seen) as running:
             config = server_config(running.ingress, settings, running.refused)
-            server = Server(config, running.gateway.hub.stop)
+            server = Server(config, running.gateway.hub.stop, _greeter(running))
             if line is None:
-                server.ready = lambda: ready(f"http://{bound}")
+                server.ready = lambda: ready(f"{scheme_of(settings)}://{bound}")
             else:
                 line.attach(server)
             loop = asyncio.get_running_loop()
@@ -201,16 +191,32 @@ def server_config(
     )
 
 
-def edge_of(settings: Settings, bound: str) -> Edge:
+def _greeter(running: Running) -> Greeter | None:
+    """Of TLS; whether there is any changes at the next start only."""
+    first = running.ingress.edge.tls
+    if first is None:
+        return None
+    seconds = float(running.settings.limits.header_seconds)
+    return TlsGreeter(lambda: running.ingress.edge.tls or first, seconds, running.refused)
+
+
+def scheme_of(settings: Settings) -> str:
+    return "http" if settings.listen.tls is None else "https"
+
+
+def edge_of(settings: Settings, bound: str, front: Front) -> Edge:
     """Loopback names are always this gateway's, with its port; others by ``listen.hosts``."""
-    port = bound.rsplit(":", 1)[1]
+    port, scheme = bound.rsplit(":", 1)[1], scheme_of(settings)
     names = {bound, *(f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]"))}
     named = {n for host in settings.listen.hosts for n in (host, f"{host}:{port}")}
     return Edge(
         hosts=frozenset(n.lower() for n in names | named),
-        origins=frozenset(settings.listen.origins) | {f"http://{n.lower()}" for n in names},
+        origins=frozenset(settings.listen.origins) | {f"{scheme}://{n.lower()}" for n in names},
         message_bytes=settings.limits.message_bytes,
         body_seconds=settings.limits.body_seconds,
+        proxies=front.proxies,
+        tls=front.tls,
+        scheme="https" if settings.listen.behind_tls_proxy else scheme,
         public_url=settings.listen.public_url.lower(),
         grace_ms=int(settings.limits.call_seconds * 1_000),
     )
@@ -250,6 +256,7 @@ def _text(file: Path) -> str:
 def _say_fixed(old: Settings, new: Settings) -> None:
     fixed = {"listen.host": old.listen.host != new.listen.host,
              "listen.port": old.listen.port != new.listen.port,
+             "listen.tls": (old.listen.tls is None) != (new.listen.tls is None),
              "listen.workers": old.listen.workers != new.listen.workers,
              "data_dir": old.data_dir != new.data_dir,
              "database": old.database != new.database}  # fmt: skip

@@ -34,6 +34,13 @@ from lockgate.app.settings_kinds import (
     size,
     split_url,
 )
+from lockgate.app.settings_tls import (
+    ProxySettings,
+    TlsSettings,
+    WorkloadSettings,
+    check_certificates_asked,
+    check_known_once,
+)
 from lockgate.model.reference import ReferenceBroken, looks_secret, parse_reference
 from lockgate.model.upstream import Sharing, Trust
 
@@ -52,7 +59,7 @@ class Listen(Closed):
     """Where clients reach the gate."""
 
     host: HostName = "127.0.0.1"
-    """Address to listen on. Anything but loopback needs behind_tls_proxy."""
+    """Address to listen on. Anything but loopback needs tls or behind_tls_proxy."""
     port: int = Field(default=8765, ge=0, le=65_535)
     """TCP port; 0 takes any free one."""
     hosts: tuple[HostName, ...] = ()
@@ -65,15 +72,27 @@ class Listen(Closed):
     """True: something in front of the gate terminates TLS, so keys never travel in the clear."""
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that share the work. More than the machine has cores gains nothing."""
+    tls: TlsSettings | None = None
+    """TLS of the gate's own. None: plain HTTP."""
+    proxies: dict[UpstreamName, ProxySettings] = {}
+    """Proxies that may say which certificate and address a client has, by any name."""
+
+    @model_validator(mode="after")
+    def _proxies(self) -> "Listen":
+        if self.proxies:
+            check_certificates_asked(self.tls, "proxies")
+            check_known_once(self.proxies, "proxies")
+        return self
 
     @model_validator(mode="after")
     def _exposed(self) -> "Listen":
         if is_loopback(self.host):
             return self
-        if not self.behind_tls_proxy:
+        if not self.behind_tls_proxy and self.tls is None:
             raise refuse("a loopback address, or TLS in front",
-                         "Use 127.0.0.1, or put a TLS proxy in front and set "
-                         "listen.behind_tls_proxy: true.", ("host",))  # fmt: skip
+                         "Use 127.0.0.1, or give the gate a certificate under listen.tls, or put "
+                         "a TLS proxy in front and set listen.behind_tls_proxy: true.",
+                         ("host",))  # fmt: skip
         if not self.hosts:
             raise refuse("listen.hosts to name this gateway", "List the host names clients use "
                          "under listen.hosts; all others are refused.", ("host",))  # fmt: skip
@@ -204,8 +223,17 @@ class Settings(Closed):
     journal: Journal = Journal()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
+    workloads: dict[UpstreamName, WorkloadSettings] = {}
+    """Programs known by their client certificate, by the name policy knows them by."""
     issuers: dict[UpstreamName, IssuerSettings] = {}
     """Identity providers whose access tokens are accepted, by the name policy knows them by."""
+
+    @model_validator(mode="after")
+    def _workloads(self) -> "Settings":
+        if self.workloads:
+            check_certificates_asked(self.listen.tls, "workloads")
+            check_known_once(self.workloads, "workloads")
+        return self
 
     @model_validator(mode="after")
     def _one_is_asked(self) -> "Settings":

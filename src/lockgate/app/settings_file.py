@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from lockgate.app.settings import Settings, UpstreamSettings
+from lockgate.app.settings import Listen, Settings, UpstreamSettings
 from lockgate.app.yaml_tree import Path as TreePath
 from lockgate.app.yaml_tree import Tree, YamlInvalid, read_tree
 from lockgate.model.problem import Problem
@@ -97,6 +97,7 @@ def anchor(settings: Settings, folder: Path) -> Settings:
         "data_dir": str(folder / Path(settings.data_dir).expanduser()),
         "database": _anchor_reference(settings.database, folder),
         "policies": tuple(str(folder / Path(p).expanduser()) for p in settings.policies),
+        "listen": _anchor_listen(settings.listen, folder),
         "upstreams": {n: _anchor_upstream(u, folder) for n, u in settings.upstreams.items()},
     })  # fmt: skip
 
@@ -106,6 +107,13 @@ def json_schema() -> dict[str, Any]:
     made = Settings.model_json_schema(mode="validation")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made,
             "title": "lockgate.yaml"}  # fmt: skip
+
+
+def _anchor_listen(listen: Listen, folder: Path) -> Listen:
+    if listen.tls is None:
+        return listen
+    files = {name: str(folder / Path(file).expanduser()) for name, file in listen.tls.files.items()}
+    return listen.model_copy(update={"tls": listen.tls.model_copy(update=files)})
 
 
 def _anchor_upstream(upstream: UpstreamSettings, folder: Path) -> UpstreamSettings:

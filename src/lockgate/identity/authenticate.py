@@ -5,7 +5,7 @@ that it was sent by its owner. All that is shown must hold, and agree.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -18,10 +18,16 @@ from lockgate.identity.issuer import Issuer
 from lockgate.identity.jwt import NotAccepted
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.identity.thumbprint import thumbprint
+from lockgate.identity.workload import Shown, Workloads, joined
 from lockgate.model import Principal, StoreDown
 
 # RFC 9110, 11.1: the scheme is case-insensitive; RFC 6750, 2.1: which characters a token has.
 _CREDENTIAL = re.compile(r"(bearer|dpop) +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+
+
+_Prove = Callable[
+    [Principal, Evidence, str, str, int], Awaitable[Principal | AuthRefusal]
+]  # fmt: skip
 
 
 class Authenticator:
@@ -40,16 +46,12 @@ class Authenticator:
         self._proofs = proofs
         self._issuers = issuers
         self._resources = resources
+        self.workloads = Workloads()
+        """Whose certificates count. Replaced whole on reload."""
 
     async def authenticate(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal:
         """Who sends this request. A proof it holds is used up."""
-        said = _credential(evidence)
-        if isinstance(said, AuthRefusal):
-            return said
-        found, key = await self._identify(*said, evidence, now_ms)
-        if isinstance(found, AuthRefusal) or not key:
-            return found
-        return await self._proved(found, evidence, said[1], key, now_ms)
+        return await self._look(evidence, now_ms, self._proved)
 
     async def recheck(
         self, evidence: Evidence, now_ms: int, grace_ms: int = 0
@@ -57,22 +59,27 @@ class Authenticator:
         """Who it is that sent it, if what was accepted then would be accepted now; no second proof
         is asked for. ``grace_ms``: a call that was let in may go on for so long after its token has
         expired; never after it was revoked."""
+        return await self._look(evidence, now_ms, _proved_before, grace_ms)
+
+    async def _look(
+        self, evidence: Evidence, now_ms: int, prove: _Prove, grace_ms: int = 0
+    ) -> Principal | AuthRefusal:
+        shown = self.workloads.shown(evidence.certificate, now_ms)
+        if isinstance(shown, AuthRefusal):
+            return shown
         said = _credential(evidence)
         if isinstance(said, AuthRefusal):
-            return said
-        found, key = await self._identify(*said, evidence, now_ms, grace_ms)
-        return _with(found, "dpop") if key and isinstance(found, Principal) else found
-
-    async def _identify(
-        self, scheme: str, text: str, evidence: Evidence, now_ms: int, grace_ms: int = 0
-    ) -> tuple[Principal | AuthRefusal, str]:
-        """And the thumbprint of the key that it must be proved to hold, if there must be one."""
+            return joined(said, shown)
+        scheme, text = said
         if looks_like_key(text) or not self._issuers():
-            return self._key(scheme, text, evidence, now_ms), ""
+            return joined(self._key(scheme, text, evidence, now_ms), shown)
         known = await self._tokens.check(text, now_ms, grace_ms)
         if isinstance(known, AuthRefusal):
-            return known, ""
-        return self._judge(scheme, known, evidence), known.key
+            return known
+        found = self._judge(scheme, known, evidence, shown)
+        if known.key and isinstance(found, Principal):
+            found = await prove(found, evidence, text, known.key, now_ms)
+        return joined(found, shown)
 
     def _key(
         self, scheme: str, text: str, evidence: Evidence, now_ms: int
@@ -81,7 +88,9 @@ class Authenticator:
             return AuthRefusal("auth.malformed", "a key is sent as a Bearer token")
         return self._keys.check(text, evidence.peer, now_ms)
 
-    def _judge(self, scheme: str, known: Accepted, evidence: Evidence) -> Principal | AuthRefusal:
+    def _judge(
+        self, scheme: str, known: Accepted, evidence: Evidence, shown: Shown | None
+    ) -> Principal | AuthRefusal:
         """Whether a token that is good is meant for us, and sent as it must be."""
         issuer = self._issuers().get(known.issuer)
         if issuer is None:
@@ -92,6 +101,8 @@ class Authenticator:
             return AuthRefusal("auth.invalid", "the token is bound to a key, or it is not")
         if known.certificate and known.certificate != thumbprint(evidence.certificate):
             return AuthRefusal("auth.invalid", "the token is bound to another certificate")
+        if known.workload and (shown is None or shown.workload.name != known.workload):
+            return AuthRefusal("auth.certificate", f"only {known.workload} may send this token")
         missing = issuer.scopes - known.principal.scopes
         if missing:
             return AuthRefusal("auth.scope", f"without {' '.join(sorted(missing))}")
@@ -124,3 +135,7 @@ def _credential(evidence: Evidence) -> tuple[str, str] | AuthRefusal:
 
 def _with(principal: Principal, proof: str) -> Principal:
     return msgspec.structs.replace(principal, authn=principal.authn | {proof})
+
+
+async def _proved_before(principal: Principal, *_: object) -> Principal:
+    return _with(principal, "dpop")

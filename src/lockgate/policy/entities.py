@@ -139,6 +139,7 @@ def _principal(principal: Principal) -> dict[str, Any]:
         "acr": principal.acr,
         "auth_time": principal.auth_time * 1_000,  # as `context.now`
         "scopes": sorted(principal.scopes),
+        "workload": principal.workload,
     }
     roles = tuple(Uid("Role", role) for role in sorted(principal.roles))
     return _entity(principal_uid(principal), attributes, roles)

@@ -14,7 +14,7 @@ _ENTITIES = """\
 entity Role;
 entity Person, Service, System in [Role] = {
   subject: String, agent: String, owner: String, authn: Set<String>,
-  scopes: Set<String>, actors: Set<String>, acr: String, auth_time: Long
+  scopes: Set<String>, actors: Set<String>, acr: String, auth_time: Long, workload: String
 };
 entity Upstream = {
   name: String, trust: String, region: String, data_classes: Set<String>

@@ -24,6 +24,11 @@ def _key(name: str) -> bytes:
     return name.lower().encode()
 
 
+@lru_cache(maxsize=64)
+def _keys(names: frozenset[str]) -> frozenset[bytes]:
+    return frozenset(name.encode() for name in names)
+
+
 class Headers:
     """Case-insensitive names, optional white space trimmed, repetitions kept.
 
@@ -59,6 +64,13 @@ class Headers:
     def all(self, name: str) -> list[str]:
         found = self._values.get(_key(name), ())
         return [value.decode("latin-1").strip(" \t") for value in found]
+
+    def among(self, names: frozenset[str]) -> frozenset[str]:
+        """Which of these, given in lower case, were sent."""
+        keys = _keys(names)
+        if keys.isdisjoint(self._values):
+            return frozenset()
+        return frozenset(key.decode() for key in keys & self._values.keys())
 
     def named(self, prefix: str) -> list[str]:
         """Names that begin with ``prefix``, lower-case, once each."""

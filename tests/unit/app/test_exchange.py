@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from lockgate.app.exchange import ClientGone
+from lockgate.identity.evidence import Evidence
 from lockgate.wire.refusal import WireRefusal
 from support.asgi import Visit
 
@@ -127,3 +128,13 @@ def test_a_peer_without_an_address_has_none() -> None:
     assert (visit.exchange.path, visit.exchange.query) == ("/x", b"a=b")
     visit.scope["client"] = None
     assert visit.exchange.peer == ""
+
+
+def test_evidence_holds_what_the_client_has_shown() -> None:
+    visit = Visit(headers={"authorization": "Bearer x"})
+    assert visit.exchange.evidence() == Evidence(("Bearer x",), "192.0.2.1")
+    visit.scope["client_certificate"] = b"der"
+    exchange = visit.exchange
+    assert exchange.evidence() == Evidence(("Bearer x",), "192.0.2.1", b"der")
+    exchange.peer, exchange.certificate = "192.0.2.2", b""  # as a proxy said
+    assert exchange.evidence() == Evidence(("Bearer x",), "192.0.2.2")

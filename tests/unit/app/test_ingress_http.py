@@ -6,9 +6,13 @@ import orjson
 import pytest
 
 from lockgate.app.brake import BODIES
+from lockgate.identity.certificate import Named
+from lockgate.identity.proxies import Proxies, Proxy
+from lockgate.identity.trust import Trust
 from lockgate.store.quota import QuotaLimits
 from lockgate.wire.streams import KEEP_ALIVE
 from support.asgi import Visit
+from support.certificates import Authority
 from support.house import (
     EDGE,
     HEADERS,
@@ -393,3 +397,24 @@ async def test_a_defect_within_a_stream_ends_it_with_a_refusal() -> None:
     assert events(visit)[-1]["error"]["data"]["reason"] == "pipeline.failed"
     assert visit.over
     assert await house.outcome() == "pipeline.failed"
+
+
+async def test_who_is_no_proxy_may_not_say_which_certificate_a_client_has() -> None:
+    house = House()
+    forged = {**HEADERS, "x-forwarded-client-cert": 'Cert="x"'}
+    visit = await house.take(Visit(headers=forged, body=b"{}"))
+    assert visit.json["error"]["data"]["reason"] == "auth.forwarded"
+    assert visit.status == 400
+    assert house.refused == [("auth.forwarded", "192.0.2.1")]
+
+
+async def test_what_a_proxy_says_is_who_asks() -> None:
+    ca = Authority()
+    edge = Proxy("edge", Named("subject", "CN=edge"), "client-cert")
+    proxies = Proxies(Trust(ca.pem.encode()), (edge,))
+    house = House(msgspec.structs.replace(EDGE, proxies=proxies))
+    said = {**HEADERS, "authorization": "Bearer eve", "x-forwarded-for": "198.51.100.9"}
+    visit = Visit(headers=said, body=b"{}")
+    visit.scope["client_certificate"] = ca.issue("edge").der
+    await house.take(visit)
+    assert house.refused == [("auth.invalid", "198.51.100.9")]

@@ -5,11 +5,13 @@ import pytest
 
 from lockgate.app.office import LocalOffice, gate_url, this_machine, this_program
 from lockgate.app.settings import Listen, Settings
+from lockgate.app.settings_tls import TlsSettings
 from lockgate.control_plane.cli.office import PoliciesSeen
 from lockgate.control_plane.services.refused import Misconfigured
 from lockgate.model import KeyRecord, StoreDown
 from support.postgres import Server
 
+TLS = TlsSettings(certificate="c.pem", key="k.pem")
 KEY = KeyRecord("k", "personal", "a", "a", frozenset({"r"}), "", "h", 1, 2)
 
 
@@ -105,6 +107,8 @@ def test_arguments_that_clash_are_a_problem(tmp_path: Path) -> None:
             "https://g.example/mcp",
         ),
         (Listen(port=9), "http://127.0.0.1:9/mcp"),
+        (Listen(port=9, tls=TLS), "https://localhost:9/mcp"),
+        (Listen(port=9, tls=TLS, hosts=("g.example",)), "https://g.example:9/mcp"),
     ],
 )
 def test_where_clients_reach_the_gate(listen: Listen, url: str) -> None:

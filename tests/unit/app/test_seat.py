@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.app.seat import Door, Line, Seat, read_seat, workers_folder
+from lockgate.app.seat import Door, Line, Protocols, Seat, read_seat, workers_folder
 
 
 class Server:
@@ -134,3 +134,29 @@ def test_a_folder_too_deep_for_a_socket_is_replaced_by_a_shallow_one(tmp_path: P
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(folder / "63.sock"))
     os.close(handle)
+
+
+async def test_while_many_are_greeted_no_more_are_accepted() -> None:
+    held, greeted = asyncio.Event(), []
+
+    async def slowly(_: Protocols, connection: socket.socket) -> None:
+        greeted.append(connection)
+        await held.wait()
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=8) as listener:
+        listener.setblocking(False)
+        crowd = [socket.create_connection(listener.getsockname()) for _ in range(4)]
+        door = Door(listener, _guests([]), slowly, most=2)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(greeted) == 2
+        held.set()
+        async with asyncio.timeout(10):
+            for one in crowd:
+                one.setblocking(False)
+                assert await asyncio.get_running_loop().sock_recv(one, 1) == b""
+        door.close()
+        for one in crowd:
+            one.close()
+    assert len(greeted) == 4

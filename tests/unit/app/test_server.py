@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lockgate.app.front import front_of
 from lockgate.app.reload import Reloader
 from lockgate.app.server import (
     CONNECTIONS,
@@ -21,19 +22,23 @@ from lockgate.app.server import (
     listen,
     opened,
     read_policies,
+    scheme_of,
     serve,
     server_config,
 )
 from lockgate.app.settings import Limits, Listen, Settings
 from lockgate.app.settings_file import load
+from lockgate.app.settings_tls import TlsSettings
 from lockgate.app.stamps import now_ms
 from lockgate.app.wiring import Plant, Stores, open_stores
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.control_plane.services.keys import KeyOrder, Keys
+from lockgate.identity.workload import Shown
 from lockgate.model import AuditEvent, JournalDown
 from lockgate.model.reference import ReferenceBroken
 from lockgate.policy.source import PolicyInvalid
 from support.asgi import Visit
+from support.certificates import DOMAIN, Authority
 from support.client import McpClient, http_client
 from support.scenario import Failing
 from support.staged import PERMIT_ALL
@@ -266,17 +271,50 @@ async def test_ready_is_who_can_record_and_knows_the_keys(folder: Folder) -> Non
 # The socket.
 
 
+async def test_a_reload_replaces_certificates_or_none(folder: Folder, tmp_path: Path) -> None:
+    ca = Authority()
+    ca.issue("gate", dns=("localhost",)).write(tmp_path, "gate")
+    ca.write(tmp_path / "ca.pem")
+    desk = ca.workload("desk")
+    tls = "listen:\n  tls: {certificate: gate.pem, key: gate.key, client_ca: ca.pem}\n"
+    folder.write(f"{tls}workloads: {{desk: {{spiffe: {DOMAIN}/desk}}}}\n")
+    async with folder.opened() as running:
+        first, known = running.ingress.edge.tls, running.plant.identities.authenticator.workloads
+        assert isinstance(known.shown(desk.der, now_ms()), Shown)
+        (tmp_path / "gate.key").write_text("odd")
+        running.reloader.reload()
+        assert "listen.tls" in running.reloader.problem
+        assert running.ingress.edge.tls is first
+        ca.issue("gate", dns=("localhost",)).write(tmp_path, "gate")
+        folder.write(tls)
+        running.reloader.reload()
+        assert running.reloader.problem == ""
+        assert running.ingress.edge.tls is not first
+        known = running.plant.identities.authenticator.workloads
+        assert not isinstance(known.shown(desk.der, now_ms()), Shown)
+
+
+def test_with_tls_the_pages_of_this_gateway_have_https(tmp_path: Path) -> None:
+    ca = Authority()
+    certificate, key = ca.issue("gate", dns=("localhost",)).write(tmp_path, "gate")
+    tls = TlsSettings(certificate=str(certificate), key=str(key))
+    settings = Settings(listen=Listen(tls=tls))
+    assert scheme_of(settings) == "https"
+    edge = edge_of(settings, BOUND, front_of(settings))
+    assert edge.origins == {f"https://{host}" for host in edge.hosts}
+
+
 def test_only_this_gateway_s_names_are_let_in() -> None:
-    edge = edge_of(Settings(), BOUND)
+    edge = edge_of(Settings(), BOUND, front_of(Settings()))
     assert edge.hosts == {BOUND, "localhost:8765", "[::1]:8765"}
     assert edge.origins == {f"http://{host}" for host in edge.hosts}
-    assert "localhost:8765" in edge_of(Settings(), "[::1]:8765").hosts
+    assert "localhost:8765" in edge_of(Settings(), "[::1]:8765", front_of(Settings())).hosts
 
 
 def test_names_and_pages_that_the_operator_lists() -> None:
     listed = Listen(hosts=("gate.example",), origins=("https://console.example",))
     limits = Limits(message_bytes=2_048, body_seconds=7)
-    edge = edge_of(Settings(listen=listed, limits=limits), BOUND)
+    edge = edge_of(Settings(listen=listed, limits=limits), BOUND, front_of(Settings()))
     assert {"gate.example", "gate.example:8765"} < edge.hosts
     assert "https://console.example" in edge.origins
     assert "http://gate.example" not in edge.origins

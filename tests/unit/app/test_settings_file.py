@@ -220,3 +220,15 @@ json_like = st.recursive(
 @given(json_like)
 def test_any_tree_gives_settings_or_problems_with_a_place(value: object) -> None:
     check_outcome(json.dumps(value))
+
+
+def test_files_of_certificates_are_found_from_the_settings_file(tmp_path: Path) -> None:
+    file = tmp_path / "lockgate.yaml"
+    file.write_text("listen: {tls: {certificate: a/c.pem, key: /k.pem, client_ca: ca.pem}}")
+    tls = load(file).listen.tls
+    assert tls is not None
+    assert tls.files == {
+        "certificate": str(tmp_path / "a/c.pem"),
+        "key": "/k.pem",
+        "client_ca": str(tmp_path / "ca.pem"),
+    }

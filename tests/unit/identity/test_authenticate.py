@@ -9,15 +9,19 @@ import pytest
 
 from lockgate.app.identities import Identities
 from lockgate.identity.api_key import mint
+from lockgate.identity.certificate import Named
 from lockgate.identity.evidence import Evidence
-from lockgate.identity.issuer import Issuer
+from lockgate.identity.issuer import Client, Issuer
 from lockgate.identity.key_uses import KeyUses
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.identity.thumbprint import thumbprint
+from lockgate.identity.trust import Trust
+from lockgate.identity.workload import Workload, Workloads
 from lockgate.model import KeyRecord, Principal
 from lockgate.store.revocations import MemoryRevocations
 from lockgate.store.used_proofs import MemoryProofs
 from lockgate.upstream.fetch import Reach
+from support.certificates import DOMAIN, Authority
 from support.key_book import Book
 from support.tokens import NOW_MS, RESOURCE, Holder, OwnIssuer
 
@@ -147,11 +151,64 @@ async def test_a_missing_scope_is_told_from_a_bad_token(world: World) -> None:
     assert await world.authn(f"Bearer {world.own.token(scope='x mcp.use')}") == {"oauth"}
 
 
+def certified(world: World) -> Authority:
+    """Its workloads ``desk`` (an agent) and ``batch`` (a service) are known."""
+    ca = Authority()
+    world.identities.authenticator.workloads = Workloads(
+        Trust(ca.pem.encode()),
+        (Workload("desk", Named("spiffe", f"{DOMAIN}/desk")),
+         Workload("batch", Named("spiffe", f"{DOMAIN}/batch"), "service", "bob")),
+    )  # fmt: skip
+    return ca
+
+
 async def test_a_token_bound_to_a_certificate_comes_with_it_only(world: World) -> None:
-    token = world.own.token(cnf={"x5t#S256": thumbprint(b"mine")})
+    ca = certified(world)
+    mine, stolen = ca.workload("desk").der, ca.workload("desk").der
+    token = world.own.token(cnf={"x5t#S256": thumbprint(mine)})
     assert await world.reason(f"Bearer {token}") == "auth.invalid"
-    assert await world.reason(f"Bearer {token}", certificate=b"stolen") == "auth.invalid"
-    assert "oauth" in await world.authn(f"Bearer {token}", certificate=b"mine")
+    assert await world.reason(f"Bearer {token}", certificate=stolen) == "auth.invalid"
+    assert await world.authn(f"Bearer {token}", certificate=mine) == {"oauth", "mtls"}
+
+
+async def test_a_client_may_be_bound_to_its_workload(world: World) -> None:
+    ca = certified(world)
+    clients = {"desk": Client(workload="desk")}
+    world.trust(msgspec.structs.replace(world.own.issuer, clients=clients))
+    sent = f"Bearer {world.own.token()}"
+    assert await world.reason(sent) == "auth.certificate"
+    other = ca.workload("batch").der
+    assert await world.reason(sent, certificate=other) == "auth.certificate"
+    assert await world.authn(sent, certificate=ca.workload("desk").der) == {"oauth", "mtls"}
+
+
+async def test_a_certificate_joins_what_a_key_proves_or_refuses_it(world: World) -> None:
+    ca = certified(world)
+    service = await world.ask(certificate=ca.workload("batch").der)
+    assert isinstance(service, Principal)
+    assert (service.id, sorted(service.authn)) == ("service:batch", ["mtls"])
+    assert await world.reason(certificate=ca.workload("desk").der) == "auth.missing"
+    nobody = ca.workload("none").der
+    assert await world.reason(f"Bearer {TEXT}", certificate=nobody) == "auth.certificate"
+    found = await world.ask(f"Bearer {TEXT}", certificate=ca.workload("desk").der)
+    assert isinstance(found, Principal)
+    assert (found.id, found.workload) == ("person:alice", f"{DOMAIN}/desk")
+    assert found.authn == {"api_key", "mtls"}
+
+
+async def test_all_proofs_together_are_one_principal(world: World) -> None:
+    ca, holder = certified(world), Holder()
+    token = world.own.token(
+        cnf={"jkt": holder.thumbprint}, act={"sub": "desk-agent"}, amr=["pwd", "mfa"]
+    )
+    nonce = world.identities.nonces.make(NOW_MS)
+    found = await world.ask(
+        f"DPoP {token}", dpop=(holder.proof(token, nonce=nonce),),
+        certificate=ca.workload("desk").der,
+    )  # fmt: skip
+    assert isinstance(found, Principal)
+    assert found.authn == {"oauth", "dpop", "mtls", "mfa"}
+    assert (found.actors, found.workload) == (("desk-agent",), f"{DOMAIN}/desk")
 
 
 async def test_a_token_bound_to_a_key_comes_with_a_proof_only(world: World) -> None:

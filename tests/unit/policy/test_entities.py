@@ -111,7 +111,8 @@ def test_odd_names_are_fine_as_entities(id: str) -> None:
 
 def test_entities_carry_what_policies_may_read() -> None:
     tool = Uid("Tool", "clinic/pay")
-    found = orjson.loads(str(entities_of(ALICE, CLINIC, tool, SCHEMA)))
+    sent = msgspec.structs.replace(ALICE, workload="spiffe://clinic.example/desk")
+    found = orjson.loads(str(entities_of(sent, CLINIC, tool, SCHEMA)))
     named = {e["uid"]["type"]: e for e in found if e["uid"]["type"] != "Action"}
     shared = {"trust": "internal", "region": "", "data_classes": ["phi"]}
     assert named["Tool"]["attrs"] == {"name": "pay", **shared}
@@ -127,6 +128,7 @@ def test_entities_carry_what_policies_may_read() -> None:
         "acr": "",
         "auth_time": 0,
         "scopes": [],
+        "workload": "spiffe://clinic.example/desk",
     }
     scoped: Principal = msgspec.structs.replace(ALICE, scopes=frozenset({"b", "a"}))
     seen = orjson.loads(str(entities_of(scoped, CLINIC, tool, SCHEMA)))

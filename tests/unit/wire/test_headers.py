@@ -59,3 +59,9 @@ def test_encoding_is_reversible_and_safe_in_a_header(text: str) -> None:
 )
 def test_a_broken_sentinel_equals_nothing(payload: str) -> None:
     assert decode_value(f"=?base64?{payload}?=") is None
+
+
+def test_which_of_some_names_were_sent() -> None:
+    sent = Headers([(b"Client-Cert", b"x"), (b"host", b"h"), (b"client-cert", b"y")])
+    assert sent.among(frozenset({"client-cert", "x-other"})) == {"client-cert"}
+    assert sent.among(frozenset({"x-other"})) == frozenset()

@@ -10,6 +10,7 @@ from lockgate.control_plane.cli.output import FINDINGS, say, say_graded, say_jso
 from lockgate.control_plane.services.doctor import Observations, diagnose, worst
 from lockgate.control_plane.services.observe import (
     see_clients,
+    see_dates,
     see_path,
     see_port,
     see_secrets,
@@ -25,8 +26,9 @@ def doctor(
 ) -> None:
     """Look at everything Lockgate needs on this machine, and say how to mend what is wrong.
 
-    Configuration, policies, file permissions, the port, each upstream's program or host, keys, and
-    MCP clients that reach servers past the gate. Changes nothing. Run it as the gateway's user.
+    Configuration, policies, file permissions, certificates, the port, each upstream's program or
+    host, keys, and MCP clients that reach servers past the gate. Changes nothing. Run it as the
+    gateway's user.
 
     \b
     Examples:
@@ -67,7 +69,10 @@ def gather(office: Office) -> Observations:
         policy_count=policies.count,
         data_dir=see_path(deployment.data_dir),
         secrets=see_secrets(deployment),
-        port=see_port(deployment.host, deployment.port) if deployment.port else None,
+        dates=see_dates(deployment.tls),
+        port=see_port(deployment.host, deployment.port, tls=deployment.tls is not None)
+        if deployment.port
+        else None,
         upstreams=tuple(see_upstream(plan, office.machine) for plan in deployment.upstreams),
         keys=keys,
         store_trouble=trouble,

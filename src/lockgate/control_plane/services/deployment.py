@@ -34,6 +34,15 @@ class UpstreamPlan(msgspec.Struct, frozen=True):
     cwd: str = ""
 
 
+class TlsFiles(msgspec.Struct, frozen=True):
+    """Of a gate that speaks TLS itself."""
+
+    certificate: Path
+    key: Path
+    revoked: Path | None = None
+    """Revocation lists of its clients."""
+
+
 class Deployment(msgspec.Struct, frozen=True):
     config: Path
     data_dir: Path
@@ -43,6 +52,8 @@ class Deployment(msgspec.Struct, frozen=True):
     """The endpoint over all upstreams, as a client reaches it."""
     upstreams: tuple[UpstreamPlan, ...] = ()
     policies: tuple[Path, ...] = ()
+    tls: TlsFiles | None = None
+    """None: it speaks plain HTTP."""
 
     @property
     def secrets_dir(self) -> Path:

@@ -42,6 +42,17 @@ class PortSeen(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class DatedSeen(msgspec.Struct, frozen=True):
+    """The gate's certificate, or its clients' revocation lists."""
+
+    name: str
+    path: str
+    until: int
+    """Milliseconds since the Unix epoch; 0 where it cannot be read."""
+    trouble: str = ""
+    """Why not."""
+
+
 class UpstreamSeen(msgspec.Struct, frozen=True):
     name: str
     found: bool
@@ -71,6 +82,7 @@ class Observations(msgspec.Struct, frozen=True):
     data_dir: PathSeen | None = None
     """None where the configuration could not be read; likewise below."""
     secrets: tuple[PathSeen, ...] = ()
+    dates: tuple[DatedSeen, ...] = ()
     port: PortSeen | None = None
     upstreams: tuple[UpstreamSeen, ...] | None = None
     keys: tuple[KeyRecord, ...] | None = None
@@ -85,6 +97,7 @@ def diagnose(seen: Observations) -> tuple[Check, ...]:
         found += _private("data", seen.data_dir, made_at_start=True)
         for path in seen.secrets:
             found += _private("secrets", path)
+    found += [_dated(one, seen.now) for one in seen.dates]
     if seen.port is not None:
         found.append(_port(seen.port))
     found += _upstreams(seen.upstreams)
@@ -129,6 +142,21 @@ def _private(name: str, path: PathSeen, *, made_at_start: bool = False) -> list[
         return [Check(name, "fail", f"Others may use {path.path} (mode {path.mode:03o}).",
                       f"chmod {'700' if made_at_start else '600'} {path.path}")]  # fmt: skip
     return [Check(name, "ok", f"{path.path} is private.")]
+
+
+def _dated(one: DatedSeen, now: int) -> Check:
+    if one.trouble:
+        return Check(one.name, "fail", f"{one.path} cannot be used: {one.trouble}.",
+                     "Put it there; see docs/certificates.md.")  # fmt: skip
+    days = (one.until - now) // DAY_MS
+    if days < 0:
+        return Check(one.name, "fail", f"{one.path} is out of date: clients are refused.",
+                     "Renew it, then send the gateway SIGHUP.")  # fmt: skip
+    # Lists are made anew every few hours or days, certificates every few months.
+    if one.name == "certificate" and days < _SOON_DAYS:
+        return Check(one.name, "warn", f"{one.path} ends in {days} day(s).",
+                     "Renew it, then send the gateway SIGHUP.")  # fmt: skip
+    return Check(one.name, "ok", f"{one.path} holds for {days} day(s).")
 
 
 def _port(port: PortSeen) -> Check:

@@ -4,11 +4,14 @@ import http.client
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import orjson
+from cryptography import x509
 
 from lockgate.control_plane.services.client_files import (
     CLIENTS,
@@ -17,9 +20,16 @@ from lockgate.control_plane.services.client_files import (
     project_place_of,
     read_entries,
 )
-from lockgate.control_plane.services.deployment import Deployment, Machine, UpstreamPlan
-from lockgate.control_plane.services.doctor import ClientSeen, PathSeen, PortSeen, UpstreamSeen
+from lockgate.control_plane.services.deployment import Deployment, Machine, TlsFiles, UpstreamPlan
+from lockgate.control_plane.services.doctor import (
+    ClientSeen,
+    DatedSeen,
+    PathSeen,
+    PortSeen,
+    UpstreamSeen,
+)
 from lockgate.control_plane.services.refused import Refused
+from lockgate.identity.revocation import lists_in
 from lockgate.model.reference import Place, ReferenceBroken, parse_reference, resolve_reference
 
 SECONDS = 3.0
@@ -38,19 +48,51 @@ def see_path(path: Path) -> PathSeen:
 def see_secrets(deployment: Deployment) -> tuple[PathSeen, ...]:
     """Every file that holds a secret: those referenced and those of the deployment itself."""
     paths = {Path(name) for plan in deployment.upstreams for name in _secret_files(plan)}
+    if deployment.tls is not None:
+        paths.add(deployment.tls.key)
     if deployment.secrets_dir.is_dir():
         paths.update(p for p in deployment.secrets_dir.iterdir() if p.is_file())
     return tuple(see_path(path) for path in sorted(paths))
 
 
-def see_port(host: str, port: int, seconds: float = SECONDS) -> PortSeen:
+def see_dates(tls: TlsFiles | None) -> tuple[DatedSeen, ...]:
+    """Until when the gate's certificate and its clients' revocation lists hold."""
+    if tls is None:
+        return ()
+    found = [_see_date("certificate", tls.certificate, _certificate_until)]
+    if tls.revoked is not None:
+        found.append(_see_date("revocation", tls.revoked, _lists_until))
+    return tuple(found)
+
+
+def _see_date(name: str, file: Path, until: Callable[[bytes], datetime]) -> DatedSeen:
+    try:
+        return DatedSeen(name, str(file), int(until(file.read_bytes()).timestamp() * 1000))
+    except OSError as error:
+        return DatedSeen(name, str(file), 0, error.strerror or "error")
+    except ValueError:
+        return DatedSeen(name, str(file), 0, "not what it should be")
+
+
+def _certificate_until(raw: bytes) -> datetime:
+    return x509.load_pem_x509_certificates(raw)[0].not_valid_after_utc
+
+
+def _lists_until(raw: bytes) -> datetime:
+    ends = [one.next_update_utc for one in lists_in(raw)]
+    return min(end or datetime.fromtimestamp(0, UTC) for end in ends)
+
+
+def see_port(host: str, port: int, seconds: float = SECONDS, *, tls: bool = False) -> PortSeen:
     """Who listens there. A wildcard address is asked through loopback."""
     address = f"{host}:{port}"
     bare = host.strip("[]")
     ask = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)  # noqa: S104
-    connection = http.client.HTTPConnection(ask, port, timeout=seconds)
+    connection = _connection(ask, port, seconds, tls)
     try:
         connection.connect()
+    except ssl.SSLError:
+        return PortSeen(address, True)
     except OSError:
         return PortSeen(address, False)
     try:
@@ -61,6 +103,17 @@ def see_port(host: str, port: int, seconds: float = SECONDS) -> PortSeen:
         return PortSeen(address, True)
     finally:
         connection.close()
+
+
+def _connection(host: str, port: int, seconds: float, tls: bool) -> http.client.HTTPConnection:
+    if not tls:
+        return http.client.HTTPConnection(host, port, timeout=seconds)
+    # Nothing is told and nothing is believed but whether it is there: its certificate is for the
+    # names that clients use, not for the address asked here.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
 
 
 def see_upstream(plan: UpstreamPlan, machine: Machine, seconds: float = SECONDS) -> UpstreamSeen:

@@ -4,6 +4,7 @@ import pytest
 from lockgate.control_plane.services.doctor import (
     Check,
     ClientSeen,
+    DatedSeen,
     Grade,
     Observations,
     PathSeen,
@@ -22,6 +23,10 @@ NOW = 1_800_000_000_000
 def key(days: int, revoked: int = 0) -> KeyRecord:
     expires = NOW + days * DAY_MS
     return KeyRecord("k", "personal", "a", "a", frozenset(), "", "h", NOW, expires, revoked)
+
+
+def dated(name: str, days: int) -> DatedSeen:
+    return DatedSeen(name, "/f", NOW + days * DAY_MS)
 
 
 WELL = Observations(
@@ -59,6 +64,12 @@ def test_a_deployment_that_is_well() -> None:
         ({"data_dir": PathSeen("/d", True, 0o700, ours=False)}, "data", "fail"),
         ({"secrets": (PathSeen("/d/s", True, 0o640),)}, "secrets", "fail"),
         ({"secrets": (PathSeen("/d/s", False),)}, "secrets", "fail"),
+        ({"dates": (dated("certificate", 90),)}, "certificate", "ok"),
+        ({"dates": (dated("certificate", 3),)}, "certificate", "warn"),
+        ({"dates": (dated("certificate", -1),)}, "certificate", "fail"),
+        ({"dates": (DatedSeen("certificate", "/c", 0, "gone"),)}, "certificate", "fail"),
+        ({"dates": (dated("revocation", 1),)}, "revocation", "ok"),
+        ({"dates": (dated("revocation", -1),)}, "revocation", "fail"),
         ({"port": PortSeen("a:1", True)}, "port", "fail"),
         ({"port": PortSeen("a:1", True, True, True)}, "port", "ok"),
         ({"port": PortSeen("a:1", True, True, True, "configuration: old")}, "port", "warn"),

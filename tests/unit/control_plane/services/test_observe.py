@@ -1,24 +1,30 @@
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from lockgate.control_plane.services.deployment import Deployment, Machine, UpstreamPlan
+from lockgate.control_plane.services.deployment import Deployment, Machine, TlsFiles, UpstreamPlan
 from lockgate.control_plane.services.observe import (
     see_clients,
+    see_dates,
     see_path,
     see_port,
     see_secrets,
     see_upstream,
 )
+from support.certificates import HOUR, Authority
 
 
 @contextmanager
-def answering(status: int, body: bytes) -> Iterator[int]:
+def answering(status: int, body: bytes, tls: Path | None = None) -> Iterator[int]:
+    """``tls``: a folder for the certificate of a server that speaks it."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
@@ -29,6 +35,10 @@ def answering(status: int, body: bytes) -> Iterator[int]:
             """Silent."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*Authority().issue("gate").write(tls, "gate"))
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -62,6 +72,9 @@ def test_secrets_are_those_referred_to_and_those_kept(tmp_path: Path) -> None:
     plan = UpstreamPlan("a", ("x",), env={"A": "file:/run/a", "B": "env:B", "C": "env:"})
     made = Deployment(tmp_path, tmp_path, "127.0.0.1", 1, "u", (plan,))
     assert [p.path for p in see_secrets(made)] == ["/run/a", str(tmp_path / "secrets/pepper.key")]
+    files = TlsFiles(Path("/run/gate.pem"), Path("/run/gate.key"))
+    with_tls = msgspec.structs.replace(made, tls=files)
+    assert "/run/gate.key" in [p.path for p in see_secrets(with_tls)]
 
 
 def test_a_free_port() -> None:
@@ -76,6 +89,31 @@ def test_a_lockgate_that_is_ready_or_not() -> None:
         seen = see_port("127.0.0.1", port)
         assert (seen.lockgate, seen.ready) == (True, False)
         assert "journal" in seen.detail
+
+
+def test_until_when_certificates_and_lists_hold(tmp_path: Path) -> None:
+    ca = Authority()
+    issued = ca.issue("gate")
+    certificate, key = issued.write(tmp_path, "gate")
+    lists = tmp_path / "crl.pem"
+    lists.write_text(ca.revoke(until=2 * HOUR) + ca.revoke(until=HOUR))
+    shown, revoked = see_dates(TlsFiles(certificate, key, lists))
+    until = issued.certificate.not_valid_after_utc.timestamp()
+    assert (shown.name, shown.until, shown.trouble) == ("certificate", until * 1000, "")
+    assert (revoked.name, revoked.trouble) == ("revocation", "")
+    assert abs(revoked.until / 1000 - until) < 60, "the first of them that ends"
+    lists.write_text("odd")
+    absent, odd = see_dates(TlsFiles(tmp_path / "absent", key, lists))
+    assert (absent.trouble, bool(odd.trouble)) == ("No such file or directory", True)
+    assert see_dates(None) == ()
+
+
+def test_a_lockgate_that_speaks_tls(tmp_path: Path) -> None:
+    with answering(200, b'{"status":"ready","service":"lockgate"}', tmp_path) as port:
+        assert see_port("127.0.0.1", port, tls=True).ready
+    with answering(200, b'{"status":"ready","service":"lockgate"}') as port:
+        seen = see_port("127.0.0.1", port, tls=True)
+        assert (seen.taken, seen.lockgate) == (True, False)
 
 
 @pytest.mark.parametrize("body", [b"hello", b"[]", b'{"status":"ready"}'])

@@ -1,0 +1,38 @@
+"""What one listening socket serves: ``/mcp``, and what stands beside it, each at a path of its own."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from lockgate.app.gateway import Gateway
+from lockgate.app.ingress_http import Edge, Ingress
+from lockgate.app.logout import PATH as LOGOUT
+from lockgate.app.logout import Logout
+from lockgate.app.protected_resource import WELL_KNOWN, ProtectedResource
+from lockgate.app.stamps import now_ms
+from lockgate.app.wiring import Plant
+from lockgate.control_plane.services.tokens import Tokens
+from lockgate.identity.logout_token import LogoutCheck
+
+
+def ingress_of(
+    plant: Plant,
+    gateway: Gateway,
+    edge: Edge,
+    refused: Callable[[str, str], None],
+    health: Callable[[], dict[str, Any]],
+) -> Ingress:
+    """With all that is served beside ``/mcp``."""
+    known = plant.identities
+    resource = ProtectedResource(lambda: known.issuers, known.nonces, now_ms)
+    beside = {WELL_KNOWN: resource.answer, LOGOUT: logout_of(plant).answer}
+    return Ingress(
+        gateway, edge, known.authenticator, refused, health, plant.brake, resource, beside
+    )
+
+
+def logout_of(plant: Plant) -> Logout:
+    actor = {"via": "back-channel logout"}
+    tokens = Tokens(plant.revocations, plant.stores.events, {}, actor, now_ms, secrets.token_bytes)
+    check = LogoutCheck(lambda: plant.identities.issuers, plant.identities.keys)
+    return Logout(check, tokens, lambda: plant.revocations.refresh(now_ms()), now_ms)
