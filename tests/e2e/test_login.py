@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from asyncio.subprocess import Process
@@ -16,6 +17,7 @@ from support.carried import INITIALIZE, INITIALIZED, Json, modern, request
 from support.gateway import _environment
 from support.oidc_provider import LOGIN, Provider, running_provider
 from support.protected import Protected, protected
+from support.real_keychain import running_keychain
 from support.upstream_endpoint import Out
 
 SECONDS = 30
@@ -31,16 +33,22 @@ def provider() -> Iterator[Provider]:
 class Home:
     """A person's machine, with all that programs said on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keychain: dict[str, str] | None = None) -> None:
+        """``keychain``: the variables of the one there is; without, there is none."""
+        self.folder = folder
         self.file = folder / "kept" / "login.json"
         self.heard = b""
-        self._environment = {**_environment(), "HOME": str(folder)}
+        self._keychain = keychain
+        self._environment = {**_environment(), "HOME": str(folder), **(keychain or {})}
 
     async def start(self, command: str, *arguments: str) -> Process:
+        kept = ["--insecure-file", str(self.file)]
+        if self._keychain is not None:
+            kept = ["--login"] if command == "stdio" else []
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "lockgate.app.main", command, *arguments,
-            "--insecure-file", str(self.file), env=self._environment,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            sys.executable, "-m", "lockgate.app.main", command, *arguments, *kept,
+            env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )  # fmt: skip
 
     async def run(self, command: str, *arguments: str) -> tuple[int, str]:
@@ -82,6 +90,12 @@ class Home:
         finally:
             code, text = await self.end(process)
         assert code == 0, text
+
+    def files(self) -> bytes:
+        """All that is in any file there, also of the keychain."""
+        found = [path.read_bytes() for path in self.folder.rglob("*") if path.is_file()]
+        assert found
+        return b"".join(found)
 
     def kept(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.file.read_text())
@@ -223,3 +237,45 @@ async def test_several_shims_renew_once(provider: Provider, home: Home) -> None:
         asked = provider.log("token")[before:]
         assert [one["grant_type"] for one in asked] == ["refresh_token"]
         assert home.kept()["access_token"] != first["access_token"]
+
+
+async def test_a_real_keychain_keeps_what_no_file_shows(provider: Provider, tmp_path: Path) -> None:
+    opened: asyncio.Queue[int] = asyncio.Queue()
+
+    async def stream(number: int, headers: dict[str, str], out: Out) -> None:
+        await out.begin("text/event-stream")
+        opened.put_nowait(number)
+        await out.gone()
+
+    provider.set(accessTokenSeconds=4)
+    with running_keychain(tmp_path) as found:
+        home = Home(tmp_path, found)
+        async with protected(provider) as gateway:
+            await home.login(gateway, provider, "doctor")
+            async with home.shim(gateway.url) as client:
+                gateway.behind.stream = stream
+                client.say(INITIALIZE, INITIALIZED)
+                async with asyncio.timeout(SECONDS):
+                    assert [await opened.get(), await opened.get()] == [1, 2]
+            code, text = await home.run("login", "--url", gateway.url, "--status", "--json")
+            status = json.loads(text)
+            assert (code, status["subject"]) == (0, "doctor")
+            assert "SecretService" in status["kept_in"]
+            code, text = await home.run("logout", "--url", gateway.url)
+            assert (code, "revoked" in text) == (0, True), text
+            code, text = await home.run("stdio", "--url", gateway.url)
+            assert (code, "not signed in" in text) == (3, True), text
+        seen = {token for _, token in gateway.tokens}
+        assert not [token for token in seen if token.encode() in home.heard + home.files()]
+    assert len(seen) >= 2, "renewed in the keychain"
+    assert set(gateway.subjects) == {"doctor"}
+
+
+async def test_without_a_keychain_nothing_is_kept_in_a_file(provider: Provider, home: Home) -> None:
+    process = await Home(home.folder, {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent"}).start(
+        "login", "--url", "http://127.0.0.1:9/mcp", "--client-id", LOGIN
+    )
+    code, text = await home.end(process)
+    assert code == 3
+    assert "--insecure-file" in text
+    assert not os.listdir(home.folder)
