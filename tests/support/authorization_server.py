@@ -3,8 +3,9 @@ honest one would. What was asked is kept. For honest ones there is ``oidc_provid
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from inspect import isawaitable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -31,7 +32,7 @@ class Scripted:
     def __init__(self) -> None:
         self.base = ""
         self.documents: dict[str, Any] = {}
-        self.posts: dict[str, Callable[[dict[str, str]], Answer]] = {}
+        self.posts: dict[str, Callable[[dict[str, str]], Answer | Awaitable[Answer]]] = {}
         self.asked: list[str] = []
         self.forms: list[tuple[str, dict[str, str]]] = []
 
@@ -44,7 +45,8 @@ class Scripted:
         if scope["method"] == "POST":
             form = dict(parse_qsl(body.decode(), keep_blank_values=True))
             self.forms.append((path, form))
-            await out.json(*self.posts[path](form))
+            answer = self.posts[path](form)
+            await out.json(*(await answer if isawaitable(answer) else answer))
             return
         self.asked.append(path)
         found = self.documents.get(path)

@@ -7,6 +7,7 @@ stderr.
 
 import asyncio
 import os
+import signal
 import stat
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from lockgate.wire.streams import LineDecoder
 
 DEFAULT_URL = "http://127.0.0.1:8765/mcp"
 _CHUNK = 2**16
+_TERMINATED = 128 + signal.SIGTERM
 _CONNECT = timedelta(seconds=5)
 
 
@@ -68,7 +70,8 @@ def by_key(url: str, options: Mapping[str, str]) -> Bearer | None:  # noqa: ARG0
 
 
 def run(bearer_of: Callable[[str, Mapping[str, str]], Bearer | None] = by_key) -> int:
-    """Exit codes: 0 the client closed or sent too much, 2 bad usage, 3 no usable credential.
+    """Exit codes: 0 the client closed or sent too much, 2 bad usage, 3 no usable credential,
+    143 ended by SIGTERM.
 
     ``bearer_of``: what to show to a URL under the options of the command; None, after saying why,
     where there is nothing.
@@ -84,8 +87,20 @@ def run(bearer_of: Callable[[str, Mapping[str, str]], Bearer | None] = by_key) -
     bearer = bearer_of(url, options)
     if bearer is None:
         return 3
-    asyncio.run(carry(url, bearer, sys.stdin.buffer, sys.stdout.buffer))
-    return 0
+    return asyncio.run(_carried(url, bearer))
+
+
+async def _carried(url: str, bearer: Bearer) -> int:
+    """Clients end their programs by SIGTERM where closing stdin was not enough. What a bearer has
+    under way is waited for even then."""
+    carrying = asyncio.create_task(carry(url, bearer, sys.stdin.buffer, sys.stdout.buffer))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, carrying.cancel)
+    await asyncio.wait({carrying})
+    if not carrying.cancelled():
+        carrying.result()
+        return 0
+    await bearer.settle()
+    return _TERMINATED
 
 
 USAGE = f"""usage: lockgate stdio [--url URL] [--key-file FILE | --login | --insecure-file FILE]

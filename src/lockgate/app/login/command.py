@@ -130,7 +130,8 @@ def _means(show: Callable[[str], object]) -> Means:
     def shown(address: str) -> None:
         # Always also in words: the browser may be on another desktop, or not open at all.
         say("Sign in at this address; it comes back here by itself:", address, err=True)
-        show(address)
+        # A browser in this very terminal returns when it is left: who waits must not.
+        asyncio.get_running_loop().run_in_executor(None, show, address)
 
     return Means(fetch, time.time, lambda: secrets.token_urlsafe(32), shown)
 

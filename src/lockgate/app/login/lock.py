@@ -23,7 +23,7 @@ async def locked(place: Path, seconds: float = SECONDS) -> AsyncIterator[None]:
     The file stays: removing it would let two hold "the" lock. Raises ``LockBusy``, ``OSError``.
     """
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         async with asyncio.timeout(seconds):
             while not _taken(handle):  # noqa: ASYNC110 - the other is a process

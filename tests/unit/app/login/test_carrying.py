@@ -1,11 +1,17 @@
+import asyncio
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lockgate.app.bearer import Bearer
 from lockgate.app.login.carrying import by_login
 from lockgate.app.login.store import InsecureFile
-from support.authorization_server import Scripted
+from support.authorization_server import TOKENS, Scripted, scripted
 
 URL = "http://127.0.0.1:9/mcp"
 
@@ -55,3 +61,33 @@ def test_a_login_for_another_resource_is_not_shown(
 def test_without_a_keychain_there_is_no_login(capsys: pytest.CaptureFixture[str]) -> None:
     assert by_login("http://127.0.0.1:1/mcp", {"--login": ""}) is None
     assert capsys.readouterr().err
+
+
+async def test_a_renewal_under_way_is_kept_when_the_client_ends_the_shim(tmp_path: Path) -> None:
+    """The server has taken the old refresh token by then: without the new one the login is over."""
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(form: dict[str, str]) -> tuple[int, Any]:
+        asked.set()
+        await go.wait()
+        return 200, {**TOKENS, "access_token": "at-2", "refresh_token": "rt-2"}
+
+    async with scripted() as server:
+        server.posts["/token"] = slow
+        store = InsecureFile(tmp_path / "login.json")
+        store.put(server.grant(expires=1.0))
+        shim = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "lockgate.app.main", "stdio", "--url", f"{server.base}/mcp",
+            "--insecure-file", tmp_path / "login.json", stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )  # fmt: skip
+        assert shim.stdin is not None
+        shim.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
+        await asyncio.wait_for(asked.wait(), 30)
+        shim.send_signal(signal.SIGTERM)
+        go.set()
+        assert await asyncio.wait_for(shim.wait(), 30) == 128 + signal.SIGTERM
+        kept = store.get(f"{server.base}/mcp")
+    assert kept is not None
+    assert (kept.access_token, kept.refresh_token) == ("at-2", "rt-2")

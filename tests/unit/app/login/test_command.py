@@ -1,6 +1,9 @@
+import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import typer
@@ -10,7 +13,7 @@ from lockgate.app.login.command import kept_elsewhere, login_command, logout_com
 from lockgate.app.login.store import InsecureFile
 from lockgate.control_plane.cli.program import Program
 from lockgate.control_plane.services.refused import Refused
-from support.authorization_server import Scripted
+from support.authorization_server import Scripted, query_of, scripted, visit
 
 URL = "http://127.0.0.1:9/mcp"
 
@@ -22,7 +25,9 @@ class Typed:
         self.store = InsecureFile(folder / "login.json")
         self.opened: list[str] = []
         self._program = typer.Typer(cls=Program, pretty_exceptions_enable=False)
-        self._program.command("login")(login_command(lambda _: self.store, self.opened.append))
+        self.browse: Callable[[str], object] = self.opened.append
+        browse = login_command(lambda _: self.store, lambda address: self.browse(address))
+        self._program.command("login")(browse)
         self._program.command("logout")(logout_command(lambda _: self.store))
 
     def type(self, *words: str) -> Result:
@@ -102,3 +107,28 @@ def test_a_logout_that_does_not_reach_the_server_forgets_and_says_so(typed: Type
 def test_the_gateway_s_own_program_keeps_no_logins() -> None:
     with pytest.raises(Refused):
         kept_elsewhere(None)
+
+
+async def test_a_browser_is_sent_there_and_comes_back(typed: Typed) -> None:
+    def browse(address: str) -> None:
+        typed.opened.append(address)
+        asked = query_of(address)
+        back = urlencode({"code": "c", "state": asked["state"]})
+        asyncio.run(visit(f"{asked['redirect_uri']}?{back}"))
+
+    async with scripted() as server:
+        server.describe()
+        server.documents["/.well-known/oauth-protected-resource/mcp"] = {
+            "resource": f"{server.base}/mcp", "authorization_servers": [server.base],
+        }  # fmt: skip
+        typed.browse = browse
+        words = ("login", "--url", f"{server.base}/mcp", "--client-id", "cli", "--json")
+        found = await asyncio.to_thread(typed.type, *words)
+    assert found.exit_code == 0, found.output
+    (address,) = typed.opened
+    assert address in found.stderr
+    assert json.loads(found.stdout)["gateway"] == f"{server.base}/mcp"
+    assert "at-1" not in found.output
+    kept = typed.store.get(f"{server.base}/mcp")
+    assert kept is not None
+    assert kept.access_token == "at-1"

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,11 @@ async def test_it_is_free_after_a_failure(tmp_path: Path) -> None:
             raise ValueError("inside")
     async with locked(tmp_path / "lock", 0.05):
         pass
+
+
+async def test_a_link_that_somebody_laid_there_is_not_followed(tmp_path: Path) -> None:
+    os.symlink(tmp_path / "elsewhere", tmp_path / "lock")
+    with pytest.raises(OSError, match="symbolic links"):
+        async with locked(tmp_path / "lock"):
+            pass
+    assert os.listdir(tmp_path) == ["lock"]
