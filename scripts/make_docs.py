@@ -12,7 +12,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from lockgate.app.program import program
+from lockgate.app.program import complete
 from lockgate.model.reasons import REASONS, Reason
 from lockgate.pipeline.control import Control
 from lockgate.pipeline.order import order
@@ -83,7 +83,7 @@ def _explained(control: Control[Any]) -> Iterator[str]:
 def commands() -> Iterator[str]:
     """``docs/cli.md``: every command's own help."""
     yield _ABOUT_COMMANDS
-    root = get_command(program)
+    root = get_command(complete())
     context = root.context_class(root, info_name="lockgate", terminal_width=100)
     yield from _help(root, context, "lockgate")
 

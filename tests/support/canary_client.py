@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from pyreqwest.client import Client
 
+from lockgate.app.bearer import FixedBearer
 from lockgate.app.ingress_stdio import carry
 from lockgate.model.call import EraName
 from lockgate.wire.streams import SseDecoder
@@ -126,7 +127,7 @@ class StdioWire:
         self._stdin.write(json.dumps(message).encode() + b"\n")
 
     async def run(self, url: str, key: str) -> None:
-        await carry(url, key, self._source, _Sink(self._take))  # type: ignore[arg-type]
+        await carry(url, FixedBearer(key), self._source, _Sink(self._take))  # type: ignore[arg-type]
 
     def close(self) -> None:
         self._stdin.close()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from lockgate.app.bearer import Bearer, FixedBearer
 from lockgate.app.ingress_stdio import carry
 from support.client import ENVELOPE, LEGACY
 from support.upstream_endpoint import Out, serving
@@ -89,11 +90,12 @@ class FakeGateway:
 class Client:
     """The other end of the shim's standard streams."""
 
-    def __init__(self, url: str, key: str = "lgp_key") -> None:
+    def __init__(self, url: str, bearer: Bearer | None = None) -> None:
         reading, self._writing = os.pipe()
         self._said: asyncio.Queue[bytes] = asyncio.Queue()
         source = os.fdopen(reading, "rb", buffering=0)
-        self.running = asyncio.ensure_future(carry(url, key, source, self))  # type: ignore[arg-type]
+        carrying = carry(url, bearer or FixedBearer("lgp_key"), source, self)  # type: ignore[arg-type]
+        self.running = asyncio.ensure_future(carrying)
 
     # A sink, as ``carry`` sees it.
 
@@ -129,10 +131,10 @@ class Client:
 
 
 @asynccontextmanager
-async def carried() -> AsyncIterator[tuple[FakeGateway, Client]]:
+async def carried(bearer: Bearer | None = None) -> AsyncIterator[tuple[FakeGateway, Client]]:
     gateway = FakeGateway()
     async with serving(gateway) as url:
-        client = Client(url)
+        client = Client(url, bearer)
         try:
             yield gateway, client
         finally:

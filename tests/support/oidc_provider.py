@@ -39,7 +39,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import msgspec
 import trustme
 from joserfc import jwt
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, KeySet
 
 from support.form_browser import FormBrowser, Page
 from support.gateway import ROOT
@@ -159,6 +159,12 @@ class Provider:
         ``refuse="1"`` says no."""
         given = {"login": user, "password": "password", **fields}
         return FormBrowser(self.ca).visit(url, given, stop)
+
+    def keys(self) -> KeySet:
+        """Published now: what verifies its tokens."""
+        with FormBrowser(self.ca).client() as http:
+            answer = http.get(f"{self.issuer}/jwks").build().send()
+            return KeySet.import_key_set(json.loads(answer.text()))
 
     @staticmethod
     def redirect_of(client: str) -> str:

@@ -1,4 +1,4 @@
-"""What one listening socket serves: ``/mcp``, and what stands beside it, each at a path of its own."""
+"""What one listening socket serves: ``/mcp``, and what stands beside it at paths of its own."""
 
 import secrets
 from collections.abc import Callable

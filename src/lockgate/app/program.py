@@ -3,12 +3,19 @@
 import gc
 import logging
 import sys
+import webbrowser
 from typing import Annotated
 
 import typer
 
 from lockgate.app.demo.command import Play, command, play_elsewhere
 from lockgate.app.ingress_stdio import USAGE
+from lockgate.app.login.command import (
+    OpenStore,
+    kept_elsewhere,
+    login_command,
+    logout_command,
+)
 from lockgate.app.office import LocalOffice
 from lockgate.app.reload import content_digest
 from lockgate.app.seat import read_seat, stand_over
@@ -34,11 +41,19 @@ _SELDOM = (20_000, 20, 50)
 program = build(LocalOffice)
 
 
-def run(play: Play = play_elsewhere) -> int:
-    """``play``: what ``lockgate demo`` does. Its own program is loaded only for it."""
-    program.command("demo")(command(play))
-    program()
+def run(play: Play = play_elsewhere, where: OpenStore = kept_elsewhere) -> int:
+    """``play``: what ``lockgate demo`` does; ``where``: where logins are kept. Each has a program
+    of its own, which alone loads what it needs."""
+    complete(play, where)()
     return 0
+
+
+def complete(play: Play = play_elsewhere, where: OpenStore = kept_elsewhere) -> typer.Typer:
+    """The program with the commands that are given their means from outside."""
+    program.command("demo")(command(play))
+    program.command("login")(login_command(where, webbrowser.open))
+    program.command("logout")(logout_command(where))
+    return program
 
 
 @program.command("serve")

@@ -5,15 +5,18 @@ Part of ``lockgate stdio``, so it imports none of the gateway's engines.
 
 import asyncio
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import orjson
 from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
 
+from lockgate.app.bearer import Bearer, NotSignedIn
 from lockgate.app.underway import (
     INITIALIZED,
+    LISTEN,
     Opening,
     Underway,
     addressed,
@@ -34,18 +37,20 @@ LONGEST_RETRY_SECONDS = 30.0
 _LAST_ANSWERS_SECONDS = 5.0
 _LAST_STREAM_SECONDS = 1.0
 _ACCEPTED = (202, 204)
+_POSTED = {
+    "content-type": "application/json",
+    "accept": "application/json, text/event-stream",
+}
 _GONE, _PASSING = 410, (408, 425, 429)
-_UNREACHABLE = (
-    b'{"jsonrpc":"2.0","id":%b,"error":{"code":-31000,"message":"The gateway cannot be reached. '
-    b'Ask the operator whether Lockgate is running."}}\n'
-)
+_FAILED = b'{"jsonrpc":"2.0","id":%b,"error":{"code":-31000,"message":%b}}\n'
+_UNREACHABLE = "The gateway cannot be reached. Ask the operator whether Lockgate is running."
 
 
 class NotMcp(Exception):
     """What answered is no MCP endpoint."""
 
 
-FAILURES = (PyreqwestError, WireRefusal, NotMcp)
+FAILURES = (PyreqwestError, WireRefusal, NotMcp, NotSignedIn)
 
 
 class Shim:
@@ -54,12 +59,18 @@ class Shim:
 
     ``write`` takes one whole line. Modern requests are cancelled by closing their stream, as their
     transport does (MCP 2026-07-28, Cancellation); legacy cancellation is a message of its own.
+
+    The credential may change from one request to the next; a session and what a client listens to
+    belong to who sends it, so they live on. A stream that ends with an old credential is taken up
+    again with the new one.
     """
 
-    def __init__(self, client: Client, url: str, key: str, write: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, client: Client, url: str, bearer: Bearer, write: Callable[[bytes], None]
+    ) -> None:
         self._client = client
         self._url = url
-        self._headers = {"authorization": f"Bearer {key}", "lockgate-transport": "stdio"}
+        self._bearer = bearer
         self._write = write
         self._opening = Opening()
         self._reopening = asyncio.Lock()
@@ -85,15 +96,16 @@ class Shim:
     async def finish(self) -> None:
         """The client closed its end: let what runs be answered, then end the session."""
         for said in list(self._modern.values()):
-            if said.method == "subscriptions/listen":
+            if said.method == LISTEN:
                 said.cancel()  # nobody but its client ever ends it
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_LAST_ANSWERS_SECONDS)
         if self._stream is not None:
             self._stream.cancel()
         if self._opening.session:
-            with suppress(PyreqwestError):
-                await self._request("delete", self._opening.session).build().send()
+            with suppress(*FAILURES):
+                async with self._answered("delete", self._opening.session):
+                    """Whatever it says, there is nothing more to do."""
         if self._stream is not None:
             await asyncio.wait({self._stream}, timeout=_LAST_STREAM_SECONDS)
 
@@ -106,10 +118,16 @@ class Shim:
     async def _forward(self, said: Underway) -> None:
         try:
             await self._post(said)
+            while said.unanswered and said.method == LISTEN:
+                await asyncio.sleep(RETRY_SECONDS)
+                await self._post(said)
         except FAILURES as failure:
-            complain(f"no answer from the gateway at {self._url}: {type(failure).__name__}")
+            known = isinstance(failure, NotSignedIn)
+            why = str(failure) if known else type(failure).__name__
+            complain(f"no answer from the gateway at {self._url}: {why}")
             if said.id is not None and not said.cancelled:
-                self._write(_UNREACHABLE % said.id)
+                text = orjson.dumps(str(failure) if known else _UNREACHABLE)
+                self._write(_FAILED % (said.id, text))
 
     async def _post(self, said: Underway, *, again: bool = False) -> None:
         session = self._opening.session
@@ -117,10 +135,13 @@ class Shim:
             said.begin()
             if said.cancelled:
                 return
-            if _is_stream(response):
-                await self._relay(response, SseDecoder(MOST_BYTES), said)
-                return
-            body = bytes(await response.bytes())
+            if decoder := _decoder(response):
+                await self._relay(response, decoder, said)
+            else:
+                body = bytes(await response.bytes())
+        if decoder:
+            await self._rest(said, session, decoder)
+            return
         if said.method == "initialize":
             given = response.headers.get("mcp-session-id")
             if given:
@@ -140,6 +161,7 @@ class Shim:
             self._stream = asyncio.create_task(self._attend())
 
     def _answer(self, said: Underway, status: int, body: bytes) -> None:
+        said.answered = True
         if not body and status in _ACCEPTED:
             return
         if "jsonrpc" not in peek(body):
@@ -184,14 +206,14 @@ class Shim:
             wait = retry if answered else min(max(2 * wait, retry), LONGEST_RETRY_SECONDS)
             await asyncio.sleep(wait)
 
-    async def _listen(self, session: str, last: str, decoder: SseDecoder) -> int:
+    async def _listen(
+        self, session: str, last: str, decoder: SseDecoder, said: Underway | None = None
+    ) -> int:
         """From event ``last`` on. The status of the answer, when it has ended."""
-        request = self._request("get", session).header("accept", "text/event-stream")
-        if last:
-            request = request.header("last-event-id", last)
-        async with request.streamed_read_buffer_limit(0).build_streamed() as response:
-            if _is_stream(response):
-                await self._relay(response, decoder)
+        headers = {"accept": "text/event-stream", **({"last-event-id": last} if last else {})}
+        async with self._answered("get", session, headers) as response:
+            if _decoder(response):
+                await self._relay(response, decoder, said)
             return int(response.status)
 
     async def _relay(
@@ -203,25 +225,60 @@ class Shim:
             for event in decoder.feed(bytes(chunk)):
                 if event.data:  # without, it only names a place in the stream
                     self._write(encode_line(event.data))
+                    if said is not None:
+                        said.hear(event.data)
+
+    async def _rest(self, said: Underway, session: str, decoder: SseDecoder) -> None:
+        """What is missing when the stream of an answer has ended: as it does with the credential
+        that began it, while the call goes on. Modern streams cannot be taken up again."""
+        while said.unanswered and said.method != LISTEN:
+            if not decoder.last_id:
+                raise NotMcp
+            await asyncio.sleep(RETRY_SECONDS if decoder.retry is None else decoder.retry / 1000)
+            status = await self._listen(session, decoder.last_id, decoder, said)
+            if status != 200 and said.unanswered:
+                raise NotMcp
 
     def _posting(self, line: bytes, session: str) -> Any:
-        request = self._request("post", session).body_bytes(line)
-        request = request.header("content-type", "application/json")
-        request = request.header("accept", "application/json, text/event-stream")
+        return self._answered("post", session, _POSTED, line)
+
+    @asynccontextmanager
+    async def _answered(
+        self, verb: str, session: str, headers: Mapping[str, str] = {}, body: bytes = b""
+    ) -> AsyncIterator[Any]:  # fmt: skip
+        """The response. What is refused for its credential has not been processed: it is sent once
+        more where there is another one."""
+        token = await self._bearer.current()
+        async with self._request(verb, session, headers, body, token) as response:
+            other = await self._bearer.instead_of(token) if response.status == 401 else ""
+            if not other:
+                yield response
+                return
+        async with self._request(verb, session, headers, body, other) as response:
+            yield response
+
+    def _request(
+        self, verb: str, session: str, headers: Mapping[str, str], body: bytes, token: str
+    ) -> Any:
+        request = getattr(self._client, verb)(self._url).headers(
+            {**headers, "authorization": f"Bearer {token}", "lockgate-transport": "stdio"}
+        )
+        if session:
+            request = request.header("mcp-session-id", session)
+        if body:
+            request = request.body_bytes(body)
         # A buffer would hold notifications back until it is full.
         return request.streamed_read_buffer_limit(0).build_streamed()
-
-    def _request(self, verb: str, session: str) -> Any:
-        request = getattr(self._client, verb)(self._url).headers(self._headers)
-        return request.header("mcp-session-id", session) if session else request
 
 
 def complain(text: str) -> None:
     sys.stderr.write(f"lockgate stdio: {text}\n")
 
 
-def _is_stream(response: Any) -> bool:
-    return (response.headers.get("content-type") or "").startswith("text/event-stream")
+def _decoder(response: Any) -> SseDecoder | None:
+    """For what comes as a stream."""
+    kind = response.headers.get("content-type") or ""
+    return SseDecoder(MOST_BYTES) if kind.startswith("text/event-stream") else None
 
 
 def _is_final(status: int) -> bool:

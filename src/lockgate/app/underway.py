@@ -9,6 +9,7 @@ import orjson
 from lockgate.wire import edit
 
 INITIALIZED = "notifications/initialized"
+LISTEN = "subscriptions/listen"
 
 _MOST_SAID_AGAIN = 100
 _META_VERSION = "io.modelcontextprotocol/protocolVersion"
@@ -24,6 +25,7 @@ class Underway:
         self.id = edit.get(line, "/id") if self.method is not None else None
         """As the client wrote it, so that ``1`` and ``"1"`` are two; None for what asks nothing."""
         self.cancelled = False
+        self.answered = False
         self._task: asyncio.Task[None] | None = None
         self._began = False
 
@@ -34,6 +36,16 @@ class Underway:
     def begin(self) -> None:
         """The answer begins. Only from here on pyreqwest 0.15 can be interrupted."""
         self._began = True
+
+    def hear(self, message: bytes) -> None:
+        """``message`` came on the stream of its answer."""
+        if edit.get(message, "/id") == self.id and "method" not in peek(message):
+            self.answered = True
+
+    @property
+    def unanswered(self) -> bool:
+        """Somebody still waits for its answer."""
+        return self.id is not None and not self.answered and not self.cancelled
 
     def cancel(self) -> None:
         """At once, or when the answer begins: with the gateway's first keep-alive at the latest."""

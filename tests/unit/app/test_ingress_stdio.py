@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lockgate.app.bearer import FixedBearer
 from lockgate.app.ingress_stdio import carry
 from support.carried import (
     CANCELLED,
@@ -143,7 +144,7 @@ async def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
     async with serving(gateway) as url, asyncio.timeout(10):
         for name in (str(tmp_path / "said"), os.devnull):
             with open(name, "rb", buffering=0) as source:  # noqa: ASYNC230 - it is not read here
-                await carry(url, "lgp_key", source, sink)
+                await carry(url, FixedBearer("lgp_key"), source, sink)
     answers = [json.loads(line)["id"] for line in sink.getvalue().splitlines()]
     assert answers == [0, 1]
     assert gateway.methods()[-1] == "DELETE"
@@ -262,6 +263,13 @@ def shim(*arguments: str, key: str | None = None) -> "subprocess.CompletedProces
     [
         (("--url",), "k", 2, "usage:"),
         (("--nonsense", "x"), "k", 2, "usage:"),
+        (("--url", "http://a/mcp", "--url", "http://b/mcp"), "k", 2, "usage:"),
+        (("--login", "--key-file", "/dev/null"), "k", 2, "usage:"),
+        (("--insecure-file", "/x", "--key-file", "/dev/null"), "k", 2, "usage:"),
+        (("--insecure-file",), "k", 2, "usage:"),
+        (("--login", "--login"), "k", 2, "usage:"),
+        (("--insecure-file", "/no/such/file"), "k", 3, "not signed in"),
+        (("--insecure-file", "/x", "--url", "http://gate.example/mcp"), "k", 3, "not https://"),
         (("--url", "nonsense"), "k", 2, "not an http:// or https:// URL"),
         (("--url", "ftp://gate.example/mcp"), "k", 2, "not an http:// or https:// URL"),
         ((), None, 3, "no key"),
@@ -287,16 +295,16 @@ def test_a_key_from_a_file_is_not_shown(tmp_path: Path) -> None:
     assert shim("--key-file", str(tmp_path / "key"), "--url", nobody()).returncode == 0
 
 
-HEAVY = "cedarpy sqlalchemy alembic uvicorn pydantic jsonschema_rs typer mcp ruamel"
-LOADED = (
-    "import sys; import lockgate.app.ingress_stdio; print(*{m.split('.')[0] for m in sys.modules})"
-)
+HEAVY = "cedarpy sqlalchemy alembic uvicorn pydantic jsonschema_rs typer mcp ruamel joserfc"
+LOADED = "import sys; import lockgate.app.{}; print(*{{m.split('.')[0] for m in sys.modules}})"
 
 
-def test_it_loads_no_engine() -> None:
+@pytest.mark.parametrize("module", ["ingress_stdio", "login.carrying"])
+def test_it_loads_no_engine(module: str) -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([sys.executable, "-c", LOADED], env=env, capture_output=True, text=True,
-                          timeout=60, check=True)  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", LOADED.format(module)], env=env,
+                          capture_output=True, text=True, timeout=60, check=True)  # fmt: skip
     loaded = set(done.stdout.split())
     assert "lockgate" in loaded
     assert loaded.isdisjoint(HEAVY.split())
+    assert ("keyring" in loaded) == (module == "login.carrying")

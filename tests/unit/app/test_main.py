@@ -26,6 +26,12 @@ def run(*arguments: str, spy: str = SPY) -> "subprocess.CompletedProcess[str]":
     [
         (("stdio",), {"main", "ingress_stdio", "shim", "underway"}),
         (("stdio", "--help"), {"main", "program", "ingress_stdio", "shim", "underway", "server"}),
+        (
+            ("stdio", "--insecure-file", "/no/such/file"),
+            {"main", "ingress_stdio", "shim", "login.carrying"},
+        ),
+        (("logout", "--insecure-file", "/no/such/file"), {"main", "program", "login.cli"}),
+        (("login", "--help"), {"main", "program", "server", "login.command"}),
         (("keys", "demo"), {"main", "program", "server", "demo.command"}),
     ],
 )
@@ -36,6 +42,7 @@ def test_a_command_loads_what_it_needs(arguments: tuple[str, ...], loaded: set[s
     assert loaded <= found
     assert ("program" in found) == ("program" in loaded)
     assert "demo.cli" not in found
+    assert ("login.kept" in found) == bool({"login.cli", "login.carrying"} & loaded)
 
 
 def test_the_exit_code_is_the_command_s() -> None:

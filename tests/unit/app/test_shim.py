@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pyreqwest.client import ClientBuilder
 
+from lockgate.app.bearer import FixedBearer, NotSignedIn
 from lockgate.app.shim import Shim
 from support.carried import (
     CANCELLED,
@@ -332,7 +333,7 @@ async def test_what_was_cancelled_ends_even_if_its_stream_did_not_notice() -> No
             yield deaf
 
     async with ClientBuilder().build() as http:
-        shim = Forwarding(http, "http://127.0.0.1:1/mcp", "lgp_key", written.append)
+        shim = Forwarding(http, "http://127.0.0.1:1/mcp", FixedBearer("key"), written.append)
         await shim.take(json.dumps(modern(1, LISTEN)).encode())
         await asyncio.wait_for(deaf.reading.wait(), SECONDS)
         await shim.take(json.dumps({**CANCELLED, "params": {"requestId": 1}}).encode())
@@ -350,3 +351,145 @@ async def test_listens_do_not_hold_up_the_end() -> None:
         async with asyncio.timeout(3):
             await client.close()
         assert {await listening.gone.get() for _ in range(2)} == {1, 2}
+
+
+# Credentials that change.
+
+
+class Changing:
+    """As a login: another token each time one is refused, as long as there are some."""
+
+    def __init__(self, *tokens: str) -> None:
+        self._tokens = list(tokens)
+        self.refused: list[str] = []
+        self.settled = False
+
+    async def current(self) -> str:
+        if not self._tokens:
+            raise NotSignedIn("You are not signed in. Run `lockgate login`.")
+        return self._tokens[0]
+
+    async def instead_of(self, refused: str) -> str:
+        self.refused.append(refused)
+        if self._tokens[0] == refused:
+            self._tokens.pop(0)
+        return await self.current() if self._tokens else ""
+
+    async def settle(self) -> None:
+        self.settled = True
+
+
+def shown(gateway: FakeGateway) -> list[str]:
+    return [headers["authorization"].removeprefix("Bearer ") for _, headers, _ in gateway.received]
+
+
+async def picky(gateway: FakeGateway, good: str, message: Json, out: Out) -> None:
+    if shown(gateway)[-1] == good:
+        await out.json(200, result(message["id"]))
+    else:
+        await out.error(401, None, -31000, "The credential is not valid.")
+
+
+async def test_what_is_refused_for_its_credential_is_sent_once_more_with_another() -> None:
+    bearer = Changing("t-1", "t-2", "t-3")
+    async with carried(bearer) as (gateway, client):
+        gateway.acts["tools/list"] = lambda m, o: picky(gateway, "t-2", m, o)
+        client.say(modern(1))
+        assert await client.hears() == result(1)
+        assert shown(gateway) == ["t-1", "t-2"]
+        gateway.acts["tools/list"] = lambda m, o: picky(gateway, "none", m, o)
+        client.say(modern(2))
+        said = await client.hears()
+        assert said["error"]["message"] == "The credential is not valid."
+        assert shown(gateway) == ["t-1", "t-2", "t-2", "t-3"], "once"
+        assert bearer.refused == ["t-1", "t-2"]
+    assert bearer.settled
+
+
+async def test_a_session_is_kept_when_the_credential_changes() -> None:
+    bearer = Changing("t-1", "t-2")
+    async with carried(bearer) as (gateway, client):
+        await begun(client)
+        gateway.acts["tools/list"] = lambda m, o: picky(gateway, "t-2", m, o)
+        client.say(request(1))
+        assert await client.hears() == result(1)
+    assert gateway.methods().count("initialize") == 1
+    posts = [h for verb, h, m in gateway.received if m.get("method") == "tools/list"]
+    assert [h["mcp-session-id"] for h in posts] == ["s-1", "s-1"]
+    assert gateway.received[-1][1]["authorization"] == "Bearer t-2"
+
+
+async def test_who_is_not_signed_in_is_told_so_until_they_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bearer = Changing()
+    async with carried(bearer) as (gateway, client):
+        client.say(modern(1))
+        said = await client.hears()
+        assert (said["id"], said["error"]["code"]) == (1, -31000)
+        assert "lockgate login" in said["error"]["message"]
+        assert not gateway.received
+        bearer._tokens.append("t-1")
+        client.say(modern(2))
+        assert (await client.hears())["id"] == 2
+    assert "not signed in" in capsys.readouterr().err
+
+
+async def test_the_answer_to_a_legacy_call_is_fetched_when_its_stream_ends_first() -> None:
+    async def call(message: Json, out: Out) -> None:
+        await out.begin("text/event-stream")
+        await out.more(event("c.1", note(1)))
+        await out.end()
+
+    async def stream(number: int, headers: dict[str, str], out: Out) -> None:
+        last = headers.get("last-event-id")
+        await out.begin("text/event-stream")
+        if last == "c.1":
+            await out.more(event("c.2", note(2)))
+        elif last == "c.2":
+            await out.more(event("c.3", json.dumps(result(5, done=True))))
+        else:
+            await out.gone()
+        await out.end()
+
+    async with carried() as (gateway, client):
+        gateway.acts["tools/call"] = call
+        gateway.stream = stream
+        await begun(client)
+        client.say(request(5, "tools/call"))
+        said = [await client.hears() for _ in range(3)]
+        assert [one.get("method") for one in said] == ["n/1", "n/2", None]
+        assert said[2] == result(5, done=True)
+        assert gateway.methods().count("tools/call") == 1, "no call is sent twice"
+
+
+async def test_a_stream_that_ends_for_good_without_an_answer_is_an_error() -> None:
+    async def call(message: Json, out: Out) -> None:
+        await out.begin("text/event-stream")
+        await out.more(event("c.1") if message["params"].get("kept") else b": hello\n\n")
+        await out.end()
+
+    async with carried() as (gateway, client):
+        gateway.acts["tools/call"] = call
+        client.say(modern(1, "tools/call"))
+        assert (await client.hears())["error"]["code"] == -31000
+        await begun(client)
+        client.say(request(2, "tools/call", kept=True))  # there is no stream to fetch it from
+        assert (await client.hears())["error"]["code"] == -31000
+        assert gateway.methods().count("tools/call") == 2
+
+
+async def test_a_listen_that_ends_with_its_credential_is_begun_again() -> None:
+    async with carried() as (gateway, client):
+        listening = Listening(gateway)
+        client.say(modern(1, LISTEN))
+        for _ in range(2):
+            assert (await client.hears())["method"] == "notifications/subscriptions/acknowledged"
+            await listening.tell(1, NOTE["method"])
+            assert (await client.hears())["method"] == NOTE["method"]
+            if gateway.methods().count(LISTEN) == 1:
+                await listening.open[1].end()
+                assert await asyncio.wait_for(listening.gone.get(), SECONDS) == 1
+        client.say({**CANCELLED, "params": {"requestId": 1}})
+        assert await asyncio.wait_for(listening.gone.get(), SECONDS) == 1
+    assert gateway.methods().count(LISTEN) == 2

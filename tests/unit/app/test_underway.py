@@ -58,3 +58,17 @@ def test_a_refusal_that_names_nobody_is_addressed() -> None:
     assert addressed(b'{"id":null,"error":{}}', b'"x"') == b'{"id":"x","error":{}}'
     assert addressed(b'{"id":2,"error":{}}', b'"x"') == b'{"id":2,"error":{}}'
     assert addressed(b'{"id":null}', None) == b'{"id":null}'
+
+
+def test_what_answers_a_request_is_its_response_and_nothing_else() -> None:
+    call = said("tools/call")
+    for other in (b'{"id":2,"result":{}}', b'{"id":"1","result":{}}', b"nonsense",
+                  b'{"id":1,"method":"sampling/createMessage"}', b'{"method":"n/1"}'):  # fmt: skip
+        call.hear(other)
+        assert call.unanswered
+    call.hear(b'{"jsonrpc":"2.0","id":1,"error":{}}')
+    assert not call.unanswered
+    cancelled = said("tools/call")
+    cancelled.cancel()
+    assert not cancelled.unanswered
+    assert not Underway(b'{"method":"notifications/initialized"}').unanswered

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from lockgate.control_plane.cli.office import Office, office_of
@@ -37,6 +38,7 @@ def connect(
     stdio: Annotated[bool | None, typer.Option("--stdio/--http", help="How it talks.")] = None,
     url: Annotated[str, typer.Option(help="The gate, if not the one of lockgate.yaml.")] = "",
     key_file: Annotated[Path | None, typer.Option(help="Your key, for --stdio.")] = None,
+    login: Annotated[bool, typer.Option("--login", help="As who signs in; by stdio.")] = False,
     project: Annotated[Path | None, typer.Option(help="Write this project's file instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:  # fmt: skip
@@ -50,13 +52,17 @@ def connect(
       lockgate connect claude-desktop
       lockgate connect cursor --write --key-file ~/.lockgate/key
       lockgate connect vscode --write --project . --only
+      lockgate connect claude-desktop --write --login --url https://gate.example/mcp
 
     Exit codes: 0 done, 2 bad usage, 3 refused.
     """
     if client not in CLIENTS:
         raise typer.BadParameter(f"choose one of {', '.join(CLIENTS)}", param_hint="CLIENT")
     office = office_of(ctx)
-    wish = _wish(office, client, stdio, url, key_file)
+    if login and (stdio is False or key_file):
+        raise typer.BadParameter("goes with --stdio and without a key", param_hint="--login")
+    wish = _wish(office, client, True if login else stdio, url, key_file)
+    wish = msgspec.structs.replace(wish, login=login)
     path = (
         project_place_of(wish.client, project) if project else place_of(wish.client, office.machine)
     )

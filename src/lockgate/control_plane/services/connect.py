@@ -39,6 +39,8 @@ class Wish(msgspec.Struct, frozen=True):
     """Only for stdio."""
     has_key: bool = False
     """The key file is there."""
+    login: bool = False
+    """As the person who signs in, instead of under a key; stdio only."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -55,7 +57,8 @@ def entry_of(wish: Wish) -> dict[str, Any]:
     """The client's own form of "there is a server at this address"."""
     if wish.transport == "stdio":
         program, *first = wish.program
-        args = [*first, "stdio", "--url", wish.url, "--key-file", str(wish.key_file)]
+        shown = ["--login"] if wish.login else ["--key-file", str(wish.key_file)]
+        args = [*first, "stdio", "--url", wish.url, *shown]
         entry: dict[str, Any] = {"command": program, "args": args}
         return {"type": "stdio", **entry} if wish.client == "vscode" else entry
     if wish.client == "claude-desktop":
@@ -135,6 +138,9 @@ def _steps(wish: Wish) -> tuple[str, ...]:
                "claude-code": "Start Claude Code again; /mcp shows the connection.",
                "cursor": "Cursor picks it up by itself; Settings, MCP shows the connection.",
                "vscode": "Run the command \"MCP: List Servers\" and start lockgate."}  # fmt: skip
+    if wish.login:
+        sign_in = f"lockgate login --url {wish.url} --client-id ID (the operator knows it)"
+        return f"Sign in, once: {sign_in}", restart[wish.client]
     make = "lockgate keys create --kind personal --owner YOU --role developer --expires 90d"
     if wish.transport == "stdio":
         make += f" --key-file {wish.key_file}"

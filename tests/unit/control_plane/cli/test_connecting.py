@@ -90,3 +90,11 @@ def test_refusals(desk: Desk) -> None:
     file.write_text("{ broken")
     assert desk.type("connect", "claude-code", "--write").code == 3
     assert file.read_text() == "{ broken"
+
+
+def test_by_login_no_key_is_in_it(desk: Desk) -> None:
+    text = written(desk, "claude-code", "--login", "--url", "https://gate.example/mcp").read_text()
+    assert '"--login"' in text
+    assert "key" not in text
+    for words in (("--http",), ("--key-file", "a.key")):
+        assert desk.type("connect", "cursor", "--login", *words).code == 2

@@ -1,6 +1,8 @@
 import json
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lockgate.control_plane.services.client_files import CLIENTS, Client, Entry
@@ -14,6 +16,7 @@ from lockgate.control_plane.services.connect import (
 )
 from lockgate.control_plane.services.jsonc import parse
 from lockgate.control_plane.services.refused import Refused
+from support.gateway import ROOT
 
 URL = "http://127.0.0.1:8765/mcp"
 
@@ -91,3 +94,29 @@ def test_a_file_of_another_kind_is_refused(text: str) -> None:
 def test_inputs_of_another_kind_are_refused() -> None:
     with pytest.raises(Refused):
         change('{"inputs": 3}', wish("vscode", "http"), (), only=False)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_by_login_the_shim_shows_the_person_and_no_key(client: Client) -> None:
+    wanted = msgspec.structs.replace(wish(client, "stdio"), login=True)
+    entry = entry_of(wanted)
+    assert entry["args"] == ["stdio", "--url", URL, "--login"]
+    steps = change("{}", wanted, (), only=False).steps
+    assert f"lockgate login --url {URL}" in steps[0]
+    assert len(steps) == 2, "no key is made"
+
+
+def test_the_documents_say_of_each_client_what_it_can_prove() -> None:
+    text = (ROOT / "docs" / "clients.md").read_text()
+    rows = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line]
+    head, _, *clients = rows
+    assert head == ["Client", "API key", "OAuth: the person", "DPoP", "mTLS", "MFA"]
+    assert {len(row) for row in clients} == {len(head)}
+    named = " ".join(row[0] for row in clients)
+    for client in ("Claude Desktop", "Claude Code", "Cursor", "VS Code", "claude.ai", "ChatGPT"):
+        assert client in named
+    words = ("tested", "documented", "no", "not known", "yes", "with OAuth")
+    assert all(cell.startswith(words) for row in clients for cell in row[1:])
+    proofs = re.findall(r"`(tests/[^`]+)`", text)
+    assert proofs
+    assert all((ROOT / proof).is_file() for proof in proofs)
