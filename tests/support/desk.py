@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import orjson
 from typer.testing import CliRunner
 
@@ -16,6 +17,8 @@ from lockgate.model import StoreDown
 from lockgate.store.approvals import MemoryApprovals
 from lockgate.store.memory_events import MemoryEvents
 from lockgate.store.memory_keys import MemoryKeys
+from lockgate.store.privileges import MemoryPrivileges
+from lockgate.store.recovery import MemoryRecovery
 
 NOW = 1_800_000_000_000
 """2027-01-15T08:00:00Z"""
@@ -45,6 +48,8 @@ class Desk(LocalOffice):
         self.keys = MemoryKeys()
         self.events = MemoryEvents()
         self.approvals = MemoryApprovals(self.now_ms)
+        self.privileges = MemoryPrivileges()
+        self.recovery = MemoryRecovery()
         self.now = NOW
         self.down = False
         self.pauses: list[object] = []
@@ -56,7 +61,8 @@ class Desk(LocalOffice):
         self.deployment()
         if self.down:
             raise StoreDown("cannot open the database")
-        yield Records(self.keys, self.events, self.approvals, b"pepper")
+        yield Records(self.keys, self.events, self.approvals, self.privileges, self.recovery,
+                      b"pepper")  # fmt: skip
 
     def has_records(self) -> bool:
         return True
@@ -75,6 +81,10 @@ class Desk(LocalOffice):
         if callable(step):
             step()
         return True
+
+    def become(self, account: str) -> None:
+        """From now on somebody else types."""
+        self.machine = msgspec.structs.replace(self.machine, user=account)
 
     def configure(self, text: str) -> None:
         self.config.write_text(text)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from lockgate.app.reload import policy_files
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.settings_file import SettingsInvalid, json_schema, load, parse
@@ -18,6 +20,7 @@ from lockgate.app.stamps import now_ms
 from lockgate.app.wiring import argument_mapping, have_stores, stores_of
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
 from lockgate.control_plane.services.deployment import Deployment, Machine, UpstreamPlan
+from lockgate.control_plane.services.privileges import HOUR_MS, Rules
 from lockgate.control_plane.services.refused import Misconfigured
 from lockgate.model import StoreDown
 from lockgate.model.problem import Problem
@@ -25,6 +28,12 @@ from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import MappingInvalid
 from lockgate.policy.source import PolicyInvalid
 from lockgate.store.approvals import StoredApprovals
+from lockgate.store.privileges import StoredPrivileges
+from lockgate.store.recovery import StoredRecovery
+
+_LOGIN_UID = Path("/proc/self/loginuid")
+_NO_LOGIN = 2**32 - 1
+"""What the kernel says of a process that nobody logged in for."""
 
 
 class LocalOffice:
@@ -82,6 +91,9 @@ class LocalOffice:
             policies=tuple(Path(p) for p in settings.policies),
         )
 
+    def admin_rules(self) -> Rules:
+        return rules_of(self._settings())
+
     def has_records(self) -> bool:
         try:
             return have_stores(self._settings())
@@ -93,7 +105,8 @@ class LocalOffice:
         stores = stores_of(self._settings())
         try:
             approvals = StoredApprovals(stores.engine, now_ms)
-            yield Records(stores.keys, stores.events, approvals, stores.secrets.pepper())
+            yield Records(stores.keys, stores.events, approvals, StoredPrivileges(stores.engine),
+                          StoredRecovery(stores.engine), stores.secrets.pepper())  # fmt: skip
         finally:
             stores.engine.dispose()
 
@@ -113,6 +126,19 @@ class LocalOffice:
             raise Misconfigured(error.problems) from error
 
 
+def rules_of(settings: Settings) -> Rules:
+    """An account in ``admin.granters`` that is also somebody's at the identity provider counts as
+    that person."""
+    admin = settings.admin
+    rules = Rules(admin.enforced, frozenset(), frozenset(admin.two_people),
+                  int(admin.longest_hours * HOUR_MS), admin.accounts)  # fmt: skip
+    named = (who.partition(":") for who in admin.granters)
+    found = (
+        rules.identity_of(name) if kind == "os" else f"{kind}:{name}" for kind, _, name in named
+    )
+    return msgspec.structs.replace(rules, granters=frozenset(found))
+
+
 def gate_url(settings: Settings) -> str:
     """The endpoint over all upstreams, as a client of this machine or of the proxy reaches it."""
     listen = settings.listen
@@ -127,7 +153,7 @@ def plan_of(name: str, one: UpstreamSettings) -> UpstreamPlan:
 
 
 def this_machine() -> Machine:
-    return Machine(Path.home(), Path.cwd(), dict(os.environ), sys.platform, _account())
+    return Machine(Path.home(), Path.cwd(), dict(os.environ), sys.platform, _account(), _login())
 
 
 def this_program() -> tuple[str, ...]:
@@ -137,11 +163,25 @@ def this_program() -> tuple[str, ...]:
     return (str(Path(found).absolute()),) if found else (sys.executable, "-m", "lockgate.app.main")
 
 
+def _login() -> str:
+    """Linux keeps the user id of the login through ``su`` and ``sudo``; only who may do anything on
+    the machine can set it again."""
+    try:
+        uid = int(_LOGIN_UID.read_text())
+    except (OSError, ValueError):
+        uid = _NO_LOGIN
+    return _name_of(os.getuid() if uid == _NO_LOGIN else uid)
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
 def _account() -> str:
     """The operating system's name for who runs this; the environment alone could say anything."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = f"uid {os.getuid()}"
+    name = _name_of(os.getuid())
     behind = os.environ.get("SUDO_USER", "") if os.getuid() == 0 else ""
     return f"{behind} as {name}" if behind and behind != name else name

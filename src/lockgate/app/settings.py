@@ -21,6 +21,7 @@ from pydantic import (
 
 from lockgate.app.settings_kinds import (
     HostName,
+    Identity,
     Name,
     Origin,
     Seconds,
@@ -34,6 +35,7 @@ from lockgate.app.settings_kinds import (
     size,
     split_url,
 )
+from lockgate.model.privilege import AdminRole
 from lockgate.model.reference import ReferenceBroken, looks_secret, parse_reference
 from lockgate.model.upstream import Sharing, Trust
 
@@ -107,6 +109,22 @@ class Limits(_Closed):
     """After this a client must initialize again (protocol versions with sessions)."""
     drain_seconds: Seconds = 20
     """How long a stopping gateway waits for running calls."""
+
+
+class Admin(_Closed):
+    """Roles of those who change the gateway."""
+
+    enforced: bool = False
+    """Commands that change things take the fitting role, held now. Off until there is somebody who
+    may give roles: switched on before, it would lock everybody out but the recovery admin."""
+    granters: tuple[Identity, ...] = ()
+    """Who may give roles to others: os:ACCOUNT, or oidc:SUBJECT of the console's issuer."""
+    two_people: frozenset[AdminRole] = frozenset()
+    """Roles that take two people's yes, besides privacy_officer and responder."""
+    longest_hours: float = Field(default=8, gt=0, le=24)
+    """How long a role may last."""
+    accounts: dict[Name, Text] = {}
+    """Operating system accounts, and the subject of each at the console's issuer: one person."""
 
 
 class Journal(_Closed):
@@ -206,6 +224,7 @@ class Settings(_Closed):
     """A directory of .cedar files, or a list of files. No policy: nothing is permitted."""
     limits: Limits = Limits()
     journal: Journal = Journal()
+    admin: Admin = Admin()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
 

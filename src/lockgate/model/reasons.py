@@ -235,4 +235,5 @@ REASONS = _catalogue(
     _R("tool.changed", "An upstream defines a tool otherwise than before.",
        "Compare the definitions before you trust it again."),
     _R("admin.changed", "An operator changed the gateway."),
+    _R("admin.recovery", "A recovery code was made, used or refused."),
 )  # fmt: skip

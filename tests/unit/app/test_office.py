@@ -6,6 +6,7 @@ import pytest
 from lockgate.app.office import LocalOffice, gate_url, this_machine, this_program
 from lockgate.app.settings import Listen, Settings
 from lockgate.control_plane.cli.office import PoliciesSeen
+from lockgate.control_plane.services.privileges import Rules
 from lockgate.control_plane.services.refused import Misconfigured
 from lockgate.model import KeyRecord, StoreDown
 from support.postgres import Server
@@ -109,6 +110,29 @@ def test_arguments_that_clash_are_a_problem(tmp_path: Path) -> None:
 )
 def test_where_clients_reach_the_gate(listen: Listen, url: str) -> None:
     assert gate_url(Settings(listen=listen)) == url
+
+
+def test_who_types_is_not_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = this_machine().person
+    for name in ("USER", "LOGNAME", "SUDO_USER", "SUDO_UID"):
+        monkeypatch.setenv(name, "somebody-else")
+    assert this_machine().person == before != ""
+
+
+def test_the_rules_on_roles_are_the_settings(tmp_path: Path) -> None:
+    assert office(tmp_path).admin_rules() == Rules()
+    text = """
+admin:
+  enforced: true
+  granters: [os:carol, os:alice, oidc:77]
+  two_people: [operator]
+  longest_hours: 0.5
+  accounts: {alice: "248"}
+"""
+    assert office(tmp_path, text).admin_rules() == Rules(
+        True, frozenset({"os:carol", "oidc:248", "oidc:77"}), frozenset({"operator"}),
+        1_800_000, {"alice": "248"},
+    )  # fmt: skip
 
 
 def test_this_machine_and_program(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.office import Office, Records, office_of
+from lockgate.control_plane.cli.office import Office, Records, must_hold, office_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.files import PRIVATE, write_new
 from lockgate.control_plane.services.keys import KeyOrder, Keys, state_of
@@ -49,6 +49,7 @@ def create(
         raise Refused(f"{key_file} exists already.", "Nothing was made. Name another file.")
     order = KeyOrder(kind, owner, _days(expires), subject, tuple(role or ()), agent)
     with office.open() as records:
+        must_hold(office, records, "operator")
         made = _service(office, records).create(order)
     if key_file:
         write_new(key_file.expanduser(), made.text + "\n", PRIVATE)
@@ -117,6 +118,7 @@ def revoke(
         raise typer.BadParameter("give either a key's id or --owner", param_hint="KEY_ID")
     office = office_of(ctx)
     with office.open() as records:
+        must_hold(office, records, "operator")
         service = _service(office, records)
         done = service.revoke_all_of(owner) if owner else (service.revoke(key_id),)
     if as_json:

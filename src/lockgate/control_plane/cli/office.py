@@ -12,6 +12,9 @@ from lockgate.audit.ports import EventStore
 from lockgate.control_plane.services.approvals import ApprovalStore
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.keys import KeyStore
+from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
+from lockgate.control_plane.services.recovery import RecoveryStore
+from lockgate.model.privilege import AdminRole
 from lockgate.model.problem import Problem
 
 
@@ -21,6 +24,8 @@ class Records(msgspec.Struct, frozen=True):
     keys: KeyStore
     events: EventStore
     approvals: ApprovalStore
+    privileges: PrivilegeStore
+    recovery: RecoveryStore
     pepper: bytes
     """What key hashes are keyed with."""
 
@@ -62,6 +67,10 @@ class Office(Protocol):
         """Raises ``Misconfigured``."""
         ...
 
+    def admin_rules(self) -> Rules:
+        """Raises ``Misconfigured``."""
+        ...
+
     def has_records(self) -> bool:
         """The gateway or a command has made the stores. Raises ``Misconfigured``."""
         ...
@@ -81,3 +90,28 @@ class Office(Protocol):
 
 def office_of(ctx: typer.Context) -> Office:
     return cast("Office", ctx.obj)
+
+
+def actor_of(office: Office) -> Actor:
+    """Who types: no option and no variable can claim to be somebody else."""
+    machine = office.machine
+    identity = office.admin_rules().identity_of(machine.person)
+    return Actor(identity, "cli", machine.user)
+
+
+def privileges_of(office: Office, records: Records, actor: Actor | None = None) -> Privileges:
+    """``actor``: who, where it is not who types."""
+    return Privileges(records.privileges, records.events, office.admin_rules(),
+                      actor or actor_of(office), office.now_ms, office.random_bytes)  # fmt: skip
+
+
+def must_hold(office: Office, records: Records, role: AdminRole) -> None:
+    """Raises ``Refused`` where roles are enforced and whoever types does not hold this one."""
+    privileges_of(office, records).require(role)
+
+
+def must_hold_to_edit(office: Office, role: AdminRole) -> None:
+    """The same before a file is changed, where no stores are open or even needed."""
+    if office.admin_rules().enforced:
+        with office.open() as records:
+            must_hold(office, records, role)

@@ -47,6 +47,15 @@ policies: policies
 #   session_days: 30
 #   drain_seconds: 20
 
+# Who may change the gateway. With enforced: true, commands that change things take a role that was
+# asked for and given for some hours: lockgate admin --help. Name first who may give roles.
+# admin:
+#   enforced: false
+#   granters: [os:carol, os:dave]    # operating system accounts, or oidc:SUBJECT
+#   two_people: [operator]           # besides privacy_officer and responder
+#   longest_hours: 8
+#   accounts: {carol: "248289"}        # account and OIDC subject of one person
+
 # The MCP servers behind the gate. `lockgate import FILE` adds those of a client's configuration.
 # A secret is never written here, only where it is: env:NAME or file:/path.
 upstreams: {}
