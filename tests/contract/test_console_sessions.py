@@ -65,10 +65,9 @@ def test_what_one_worker_ends_is_over_for_all_at_once(opener: Callable[[], Store
     ("identity", "sid", "left"),
     [
         ("oidc:alice", "", ["b"]),
+        ("oidc:alice", "s9", ["b"]),
         ("", "s1", ["a2", "b"]),
-        ("oidc:alice", "s2", ["a1", "b"]),
-        ("oidc:bob", "s1", ["a1", "a2", "b"]),
-        ("", "", ["a1", "a2", "b"]),
+        ("", "s9", ["a1", "a2", "b"]),
     ],
 )
 def test_sessions_of_a_person_or_of_a_sign_in_end(
@@ -76,8 +75,17 @@ def test_sessions_of_a_person_or_of_a_sign_in_end(
 ) -> None:
     for one in (session("a1"), session("a2", sid="s2"), session("b", "bob", "s3")):
         store.put(one, 1)
-    assert store.end_of(identity, sid) == 3 - len(left)
+    assert store.end_of(identity, sid, "t", 50, 1) == 3 - len(left)
     assert [h for h in ("a1", "a2", "b") if store.find(h)] == left
+
+
+def test_the_same_logout_ends_nothing_twice(opener: Callable[[], Store]) -> None:
+    here, there = opener(), opener()
+    here.put(session("a1"), 1)
+    assert here.end_of("oidc:alice", "", "t", 50, 1) == 1
+    here.put(session("a2"), 1)
+    assert there.end_of("oidc:alice", "", "t", 50, 2) is None
+    assert there.find("a2") is not None
 
 
 def test_what_is_over_is_forgotten(store: Store) -> None:

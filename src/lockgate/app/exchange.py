@@ -13,6 +13,7 @@ from lockgate.wire.refusal import WireRefusal
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 HeaderList = Sequence[tuple[bytes, bytes]]
 
 TRANSPORT_HEADER = "lockgate-transport"
@@ -40,6 +41,7 @@ class Exchange:
         """Once it is known who asks."""
         self.started = False
         self._whole = False
+        self._scope = scope
         self._receive = receive
         self._send = send
 
@@ -68,6 +70,19 @@ class Exchange:
                         return b"".join(parts)
         except TimeoutError as late:
             raise WireRefusal("wire.too-slow") from late
+
+    async def hand_to(self, application: Application, body: bytes) -> None:
+        """Let another ASGI application answer. ``body``: what was read of the request."""
+        left = [{"type": "http.request", "body": body}]
+
+        async def receive() -> MutableMapping[str, Any]:
+            return left.pop() if left else await self._receive()
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            self.started = True
+            await self._send(message)
+
+        await application(self._scope, receive, send)
 
     async def closed(self) -> None:
         """Returns when the client closes the connection."""

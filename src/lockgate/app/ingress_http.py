@@ -10,6 +10,7 @@ import orjson
 
 from lockgate.app.brake import Brake
 from lockgate.app.exchange import (
+    Application,
     ClientGone,
     Exchange,
     HeaderList,
@@ -45,6 +46,12 @@ class Edge(msgspec.Struct, frozen=True):
     origins: frozenset[str]
     message_bytes: int
     body_seconds: float
+    console: str = ""
+    """Origin of the console: its pages are reached under this name only. Empty: there is none."""
+
+
+FORM_BYTES = 65_536
+"""Largest form of the console."""
 
 
 class Identity(Protocol):
@@ -68,6 +75,8 @@ class Ingress:
         brake: Brake,
     ) -> None:
         self._gateway = gateway
+        self.console: Application | None = None
+        """Answers below ``/console``. Set once, before the first request."""
         self.edge = edge
         """Replaced whole on reload."""
         self.streams = Streams(gateway, self._holds)
@@ -96,8 +105,13 @@ class Ingress:
         if exchange.path.startswith("/health/"):
             await self._answer_health(exchange)
             return
-        self._check_edge(exchange)
         path = exchange.path.rstrip("/")
+        if self.console is not None and f"{path}/".startswith("/console/"):
+            check_console(exchange, self.edge.console)
+            body = await exchange.body(FORM_BYTES, self.edge.body_seconds)
+            await exchange.hand_to(self.console, body)
+            return
+        self._check_edge(exchange)
         if path != "/mcp" and not path.startswith("/mcp/"):
             raise WireRefusal("wire.bad-path")
         principal = await self._principal(exchange)  # before saying which upstreams there are
@@ -198,6 +212,14 @@ class Ingress:
         found = self._health()
         status = 200 if found["status"] == "ready" else 503
         await exchange.answer(status, orjson.dumps(found), JSON)
+
+
+def check_console(exchange: Exchange, origin: str) -> None:
+    """Only under its own name, and its forms only from its own pages. Raises ``WireRefusal``."""
+    if exchange.headers.all("host") != [origin.partition("://")[2]]:
+        raise WireRefusal("wire.bad-host")
+    if exchange.headers.all("origin") not in ([], [origin]):
+        raise WireRefusal("wire.bad-origin")
 
 
 _EXTRA: dict[str, HeaderList] = {

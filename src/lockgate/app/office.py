@@ -11,16 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from lockgate.app.reload import policy_files
 from lockgate.app.settings import Settings, UpstreamSettings
+from lockgate.app.settings_admin import rules_of
 from lockgate.app.settings_file import SettingsInvalid, json_schema, load, parse
 from lockgate.app.stamps import now_ms
 from lockgate.app.wiring import argument_mapping, have_stores, stores_of
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
 from lockgate.control_plane.services.deployment import Deployment, Machine, UpstreamPlan
-from lockgate.control_plane.services.privileges import HOUR_MS, Rules
+from lockgate.control_plane.services.privileges import Rules
 from lockgate.control_plane.services.refused import Misconfigured
 from lockgate.model import StoreDown
 from lockgate.model.problem import Problem
@@ -92,7 +91,7 @@ class LocalOffice:
         )
 
     def admin_rules(self) -> Rules:
-        return rules_of(self._settings())
+        return rules_of(self._settings().admin)
 
     def has_records(self) -> bool:
         try:
@@ -124,19 +123,6 @@ class LocalOffice:
             return load(self.config)
         except SettingsInvalid as error:
             raise Misconfigured(error.problems) from error
-
-
-def rules_of(settings: Settings) -> Rules:
-    """An account in ``admin.granters`` that is also somebody's at the identity provider counts as
-    that person."""
-    admin = settings.admin
-    rules = Rules(admin.enforced, frozenset(), frozenset(admin.two_people),
-                  int(admin.longest_hours * HOUR_MS), admin.accounts)  # fmt: skip
-    named = (who.partition(":") for who in admin.granters)
-    found = (
-        rules.identity_of(name) if kind == "os" else f"{kind}:{name}" for kind, _, name in named
-    )
-    return msgspec.structs.replace(rules, granters=frozenset(found))
 
 
 def gate_url(settings: Settings) -> str:

@@ -23,7 +23,7 @@ from lockgate.app.seat import Line, Seat
 from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
-from lockgate.app.wiring import Plant, stores_of
+from lockgate.app.wiring import Plant, console_of, stores_of
 from lockgate.model import JournalDown
 from lockgate.model.problem import Problem
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
@@ -83,6 +83,7 @@ async def opened(
         gateway, edge_of(settings, bound), plant.authenticator, refused,
         lambda: health(plant, reloader) | crew.told, plant.brake,
     )  # fmt: skip
+    ingress.console = console_of(plant, lambda: reloader.settings, refused)
     await crew.join(plant, gateway, ingress.streams, reloader)
     background = Background(plant, reloader)
     background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick))
@@ -196,6 +197,7 @@ def edge_of(settings: Settings, bound: str) -> Edge:
         origins=frozenset(settings.listen.origins) | {f"http://{n.lower()}" for n in names},
         message_bytes=settings.limits.message_bytes,
         body_seconds=settings.limits.body_seconds,
+        console=settings.console.origin or "",
     )
 
 
@@ -234,7 +236,8 @@ def _say_fixed(old: Settings, new: Settings) -> None:
              "listen.port": old.listen.port != new.listen.port,
              "listen.workers": old.listen.workers != new.listen.workers,
              "data_dir": old.data_dir != new.data_dir,
-             "database": old.database != new.database}  # fmt: skip
+             "database": old.database != new.database,
+             "console": old.console != new.console}  # fmt: skip
     changed = ", ".join(name for name, differs in fixed.items() if differs)
     if changed:
         log.warning("%s: the change takes effect at the next start", changed)

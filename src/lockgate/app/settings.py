@@ -10,18 +10,17 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     WithJsonSchema,
     model_validator,
 )
 
+from lockgate.app.settings_admin import Admin, Console
 from lockgate.app.settings_kinds import (
+    Closed,
     HostName,
-    Identity,
     Name,
     Origin,
     Seconds,
@@ -35,7 +34,6 @@ from lockgate.app.settings_kinds import (
     size,
     split_url,
 )
-from lockgate.model.privilege import AdminRole
 from lockgate.model.reference import ReferenceBroken, looks_secret, parse_reference
 from lockgate.model.upstream import Sharing, Trust
 
@@ -50,13 +48,7 @@ _OURS = frozenset(
 )  # fmt: skip
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-
-class Listen(_Closed):
+class Listen(Closed):
     """Where clients reach the gate."""
 
     host: HostName = "127.0.0.1"
@@ -86,7 +78,7 @@ class Listen(_Closed):
         return self
 
 
-class Limits(_Closed):
+class Limits(Closed):
     """How much, how often, how long. Rates are for each principal."""
 
     calls_per_minute: int = Field(default=600, ge=1, le=1_000_000)
@@ -111,23 +103,7 @@ class Limits(_Closed):
     """How long a stopping gateway waits for running calls."""
 
 
-class Admin(_Closed):
-    """Roles of those who change the gateway."""
-
-    enforced: bool = False
-    """Commands that change things take the fitting role, held now. Off until there is somebody who
-    may give roles: switched on before, it would lock everybody out but the recovery admin."""
-    granters: tuple[Identity, ...] = ()
-    """Who may give roles to others: os:ACCOUNT, or oidc:SUBJECT of the console's issuer."""
-    two_people: frozenset[AdminRole] = frozenset()
-    """Roles that take two people's yes, besides privacy_officer and responder."""
-    longest_hours: float = Field(default=8, gt=0, le=24)
-    """How long a role may last."""
-    accounts: dict[Name, Text] = {}
-    """Operating system accounts, and the subject of each at the console's issuer: one person."""
-
-
-class Journal(_Closed):
+class Journal(Closed):
     """What is kept of each call, and how firmly."""
 
     result_bytes: Annotated[int, BeforeValidator(size), Field(ge=0, le=2**24)] = 16 * 2**10
@@ -136,7 +112,7 @@ class Journal(_Closed):
     """Data classes whose calls are answered only when their outcome is durable too."""
 
 
-class ToolSettings(_Closed):
+class ToolSettings(Closed):
     """What policy needs to know of one tool."""
 
     arguments: dict[Name, ArgumentKind] = {}
@@ -145,7 +121,7 @@ class ToolSettings(_Closed):
     """Whose yes every call of this tool needs (a factor, for instance data-owner)."""
 
 
-class UpstreamSettings(_Closed):
+class UpstreamSettings(Closed):
     """One MCP server behind the gate: give either url or command."""
 
     url: Text | None = None
@@ -210,7 +186,7 @@ def _database(value: str) -> str:
     return value
 
 
-class Settings(_Closed):
+class Settings(Closed):
     """A gateway's whole configuration. Relative paths are relative to the file."""
 
     listen: Listen = Listen()
@@ -225,6 +201,7 @@ class Settings(_Closed):
     limits: Limits = Limits()
     journal: Journal = Journal()
     admin: Admin = Admin()
+    console: Console = Console()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
 

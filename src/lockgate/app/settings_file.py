@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lockgate.app.settings import Settings, UpstreamSettings
+from lockgate.app.settings_admin import Console
 from lockgate.app.yaml_tree import Path as TreePath
 from lockgate.app.yaml_tree import Tree, YamlInvalid, read_tree
 from lockgate.model.problem import Problem
@@ -97,6 +98,7 @@ def anchor(settings: Settings, folder: Path) -> Settings:
         "data_dir": str(folder / Path(settings.data_dir).expanduser()),
         "database": _anchor_reference(settings.database, folder),
         "policies": tuple(str(folder / Path(p).expanduser()) for p in settings.policies),
+        "console": _anchor_console(settings.console, folder),
         "upstreams": {n: _anchor_upstream(u, folder) for n, u in settings.upstreams.items()},
     })  # fmt: skip
 
@@ -106,6 +108,13 @@ def json_schema() -> dict[str, Any]:
     made = Settings.model_json_schema(mode="validation")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made,
             "title": "lockgate.yaml"}  # fmt: skip
+
+
+def _anchor_console(console: Console, folder: Path) -> Console:
+    secret = console.client_secret
+    return console.model_copy(
+        update={"client_secret": _anchor_reference(secret, folder) if secret else None}
+    )
 
 
 def _anchor_upstream(upstream: UpstreamSettings, folder: Path) -> UpstreamSettings:

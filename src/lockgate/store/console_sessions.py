@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
 from lockgate.model.console import ConsoleSession
 from lockgate.store.database import insert_into, reading, writing
@@ -48,24 +48,20 @@ class StoredConsoleSessions:
         with store_errors("cannot end the session"), writing(self._engine) as connection:
             return connection.execute(query).rowcount > 0
 
-    def end_of(self, identity: str, sid: str) -> int:
-        """End those of a person (``identity``), of one session at the identity provider (``sid``),
-        or that are both where both are given. How many there were."""
-        wanted = [console_session.c.sid == sid] if sid else []
-        wanted += [console_session.c.identity == identity] if identity else []
-        if not wanted:
-            return 0
-        query = delete(console_session).where(*wanted)
+    def end_of(self, identity: str, sid: str, token: str, forget: int, now: int) -> int | None:
+        """End all of a person, or where ``identity`` is empty, those of ``sid``. How many there
+        were; None, and nothing ends, where the same ``token`` was here before."""
+        person = console_session.c.identity == identity
+        wanted = person if identity else console_session.c.sid == sid
         with store_errors("cannot end the sessions"), writing(self._engine) as connection:
-            return connection.execute(query).rowcount
+            if not _first(connection, token, forget, now):
+                return None
+            return connection.execute(delete(console_session).where(wanted)).rowcount
 
-    def once(self, thing: str, expires: int, now: int) -> bool:
-        """False where the same ``thing`` was here before. It is remembered until ``expires``."""
+    def once(self, thing: str, forget: int, now: int) -> bool:
+        """False where the same ``thing`` was here before. It is remembered until ``forget``."""
         with store_errors("cannot keep what was used"), writing(self._engine) as connection:
-            connection.execute(delete(used_once).where(used_once.c.expires <= now))
-            row = insert_into(connection, used_once).values(id=thing, expires=expires)
-            kept = row.on_conflict_do_nothing().returning(used_once.c.id)
-            return connection.scalars(kept).one_or_none() is not None
+            return _first(connection, thing, forget, now)
 
 
 class MemoryConsoleSessions:
@@ -100,29 +96,35 @@ class MemoryConsoleSessions:
         with self._lock:
             return self._rows.pop(hashed, None) is not None
 
-    def end_of(self, identity: str, sid: str) -> int:
-        """End those of a person (``identity``), of one session at the identity provider (``sid``),
-        or that are both where both are given. How many there were."""
+    def end_of(self, identity: str, sid: str, token: str, forget: int, now: int) -> int | None:
+        """End all of a person, or where ``identity`` is empty, those of ``sid``. How many there
+        were; None, and nothing ends, where the same ``token`` was here before."""
+        if not self.once(token, forget, now):
+            return None
         with self._lock:
-            gone = [
-                hashed
+            before = len(self._rows)
+            self._rows = {
+                hashed: found
                 for hashed, found in self._rows.items()
-                if (identity or sid)
-                and identity in ("", found.identity)
-                and sid in ("", found.sid)
-            ]  # fmt: skip
-            for hashed in gone:
-                del self._rows[hashed]
-            return len(gone)
+                if (found.identity != identity if identity else found.sid != sid)
+            }
+            return before - len(self._rows)
 
-    def once(self, thing: str, expires: int, now: int) -> bool:
-        """False where the same ``thing`` was here before. It is remembered until ``expires``."""
+    def once(self, thing: str, forget: int, now: int) -> bool:
+        """False where the same ``thing`` was here before. It is remembered until ``forget``."""
         with self._lock:
             self._once = {t: e for t, e in self._once.items() if e > now}
             if thing in self._once:
                 return False
-            self._once[thing] = expires
+            self._once[thing] = forget
             return True
+
+
+def _first(connection: Connection, thing: str, forget: int, now: int) -> bool:
+    connection.execute(delete(used_once).where(used_once.c.expires <= now))
+    row = insert_into(connection, used_once).values(id=thing, expires=forget)
+    kept = row.on_conflict_do_nothing().returning(used_once.c.id)
+    return connection.scalars(kept).one_or_none() is not None
 
 
 def _session(row: Row[Any]) -> ConsoleSession:

@@ -220,3 +220,15 @@ json_like = st.recursive(
 @given(json_like)
 def test_any_tree_gives_settings_or_problems_with_a_place(value: object) -> None:
     check_outcome(json.dumps(value))
+
+
+def test_the_secret_of_the_console_is_looked_for_beside_the_file(tmp_path: Path) -> None:
+    text = """
+console:
+  issuer: https://login.example
+  origin: https://gate.example
+  client_secret: file:secrets/console
+"""
+    place = tmp_path / "lockgate.yaml"
+    place.write_text(text)
+    assert load(place).console.client_secret == f"file:{tmp_path}/secrets/console"

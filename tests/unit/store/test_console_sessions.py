@@ -20,7 +20,7 @@ def test_a_database_that_cannot_be_used_is_store_down(engine: Engine) -> None:
         lambda: store.find("h"),
         lambda: store.touch("h", 2),
         lambda: store.end("h"),
-        lambda: store.end_of("oidc:alice", ""),
+        lambda: store.end_of("oidc:alice", "", "t", 9, 1),
         lambda: store.once("t", 9, 1),
     ):
         with pytest.raises(StoreDown):

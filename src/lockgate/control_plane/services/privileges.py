@@ -16,10 +16,11 @@ from lockgate.control_plane.services.refused import Refused
 from lockgate.model import AuditEvent
 from lockgate.model.privilege import ADMIN_ROLES, DANGEROUS, RECOVERY, AdminRole, Privilege
 
-HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 LAPSES_MS = 24 * HOUR_MS
 """A request that nobody answered."""
-SHORTEST_MS = 60_000
+SHORTEST_MS = MINUTE_MS
 _LONGEST_REASON = 500
 
 State = Literal["waiting", "active", "denied", "withdrawn", "lapsed", "revoked", "expired"]
@@ -80,7 +81,8 @@ class Actor(msgspec.Struct, frozen=True):
     identity: str
     via: Via
     account: str = ""
-    """By the command line: the operating system account, with whom it is used for."""
+    """What the machine calls them (the operating system account, and whose it is used as), or the
+    identity provider. Only told."""
 
     def told(self) -> bytes:
         """For the journal's slot ``actor``."""

@@ -56,6 +56,16 @@ policies: policies
 #   longest_hours: 8
 #   accounts: {carol: "248289"}        # account and OIDC subject of one person
 
+# Pages for administrators at ORIGIN/console/, behind a sign-in at the company's identity provider.
+# There, register ORIGIN/console/callback, and for the end of sessions
+# ORIGIN/console/backchannel-logout.
+# console:
+#   issuer: https://login.example.org
+#   client_id: lockgate
+#   client_secret: file:secrets/console
+#   origin: https://gate.example.org
+#   provider_origins: []             # where else its token endpoint and keys are
+
 # The MCP servers behind the gate. `lockgate import FILE` adds those of a client's configuration.
 # A secret is never written here, only where it is: env:NAME or file:/path.
 upstreams: {}
