@@ -87,6 +87,8 @@ async def test_a_role_is_asked_for_and_given_by_browsers_and_seen_at_the_command
     actions = [row.header.get("action") for row in site.gate.journal()]
     for action in ("console.sign-in", "privilege.request", "privilege.grant", "console.sign-out"):
         assert action in actions
+    assert "oidc:alice" in site.gate.cli("audit", "tail", "--json")
+    assert site.gate.cli("audit", "tail")
 
 
 async def test_an_answer_of_the_provider_is_good_once(site: Site) -> None:

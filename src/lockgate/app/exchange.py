@@ -40,6 +40,8 @@ class Exchange:
         self.caller: Caller | None = None
         """Once it is known who asks."""
         self.started = False
+        self.over = False
+        """Another application has answered, whatever it did afterwards."""
         self._whole = False
         self._scope = scope
         self._receive = receive
@@ -80,6 +82,7 @@ class Exchange:
 
         async def send(message: MutableMapping[str, Any]) -> None:
             self.started = True
+            self.over = not message.get("more_body", message["type"] == "http.response.start")
             await self._send(message)
 
         await application(self._scope, receive, send)

@@ -195,6 +195,8 @@ class Ingress:
         _, body = refusal(
             reason, id=None, method="", call_id=call, detail=detail, data=data, era="modern"
         )
+        if exchange.over:
+            return
         if exchange.started:  # a stream: it has its own way to say so
             await exchange.write(encode_event(body), last=True)
         else:

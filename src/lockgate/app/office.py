@@ -139,7 +139,9 @@ def plan_of(name: str, one: UpstreamSettings) -> UpstreamPlan:
 
 
 def this_machine() -> Machine:
-    return Machine(Path.home(), Path.cwd(), dict(os.environ), sys.platform, _account(), _login())
+    return Machine(
+        Path.home(), Path.cwd(), dict(os.environ), sys.platform, _account(), login_account()
+    )
 
 
 def this_program() -> tuple[str, ...]:
@@ -149,11 +151,11 @@ def this_program() -> tuple[str, ...]:
     return (str(Path(found).absolute()),) if found else (sys.executable, "-m", "lockgate.app.main")
 
 
-def _login() -> str:
+def login_account(place: Path = _LOGIN_UID) -> str:
     """Linux keeps the user id of the login through ``su`` and ``sudo``; only who may do anything on
     the machine can set it again."""
     try:
-        uid = int(_LOGIN_UID.read_text())
+        uid = int(place.read_text())
     except (OSError, ValueError):
         uid = _NO_LOGIN
     return _name_of(os.getuid() if uid == _NO_LOGIN else uid)

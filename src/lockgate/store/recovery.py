@@ -4,7 +4,7 @@ import threading
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from lockgate.model.privilege import RecoveryCode
 from lockgate.store.database import reading, writing
@@ -31,19 +31,22 @@ class StoredRecovery:
             connection.execute(insert(recovery_code).values(**msgspec.structs.asdict(code)))
 
     def use(self, hashed: str, source: str, now: int) -> Tried:
-        """Looked at and used up in one step. ``source``: what is throttled together."""
+        """Looked at and used up in one step. ``source``: what is throttled together; whoever is
+        takes no turn at writing, which the journal needs."""
         live = (recovery_code.c.hash == hashed) & (recovery_code.c.used == 0)
         mark = update(recovery_code).where(live, recovery_code.c.expires > now).values(used=now)
-        recent = recovery_try.c.at > now - WINDOW_MS
-        count = select(func.count()).where(recovery_try.c.source == source, recent)
-        with store_errors("cannot look at the code"), writing(self._engine) as connection:
-            connection.execute(delete(recovery_try).where(recovery_try.c.at <= now - WINDOW_MS))
-            if (connection.scalar(count) or 0) >= TRIES:
-                return "throttled"
-            if connection.execute(mark).rowcount:
-                return "right"
-            connection.execute(insert(recovery_try).values(source=source, at=now))
-            return "wrong"
+        with store_errors("cannot look at the code"):
+            with reading(self._engine) as connection:
+                if _is_throttled(connection, source, now):
+                    return "throttled"
+            with writing(self._engine) as connection:
+                connection.execute(delete(recovery_try).where(recovery_try.c.at <= now - WINDOW_MS))
+                if _is_throttled(connection, source, now):
+                    return "throttled"
+                if connection.execute(mark).rowcount:
+                    return "right"
+                connection.execute(insert(recovery_try).values(source=source, at=now))
+        return "wrong"
 
     def list(self) -> tuple[RecoveryCode, ...]:
         with store_errors("cannot read the codes"), reading(self._engine) as connection:
@@ -78,3 +81,8 @@ class MemoryRecovery:
 
     def list(self) -> tuple[RecoveryCode, ...]:
         return (self._code,) if self._code else ()
+
+
+def _is_throttled(connection: Connection, source: str, now: int) -> bool:
+    recent = (recovery_try.c.source == source) & (recovery_try.c.at > now - WINDOW_MS)
+    return (connection.scalar(select(func.count()).where(recent)) or 0) >= TRIES

@@ -420,3 +420,16 @@ async def test_a_console_is_reached_under_its_own_name_and_is_no_way_around_the_
     assert await status("/consoles", HOST) == 404
     assert await status("/mcp", "console.example") == 421
     assert await status("/console/../mcp", "console.example") == 200, "a page, never the gate"
+
+
+async def test_a_console_that_fails_after_its_answer_adds_nothing_to_it() -> None:
+    async def pages(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body", "body": b"sorry"})
+        raise ValueError("a defect")
+
+    house = House(msgspec.structs.replace(EDGE, console="https://console.example"))
+    house.ingress.console = pages
+    visit = Visit("GET", "/console/", {"host": "console.example"}, b"")
+    assert (await house.take(visit)).body == b"sorry"
+    assert len(visit.answers) == 2

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.app.office import LocalOffice, gate_url, this_machine, this_program
+from lockgate.app.office import LocalOffice, gate_url, login_account, this_machine, this_program
 from lockgate.app.settings import Listen, Settings
 from lockgate.control_plane.cli.office import PoliciesSeen
 from lockgate.control_plane.services.privileges import Rules
@@ -117,6 +117,19 @@ def test_who_types_is_not_taken_from_the_environment(monkeypatch: pytest.MonkeyP
     for name in ("USER", "LOGNAME", "SUDO_USER", "SUDO_UID"):
         monkeypatch.setenv(name, "somebody-else")
     assert this_machine().person == before != ""
+
+
+@pytest.mark.parametrize(
+    ("kernel", "name"), [("0", "root"), ("3999999999", "uid 3999999999"), ("x", None),
+                         ("4294967295", None)],
+)  # fmt: skip
+def test_the_login_counts_where_the_kernel_knows_it(
+    tmp_path: Path, kernel: str, name: str | None
+) -> None:
+    place = tmp_path / "loginuid"
+    place.write_text(kernel)
+    runs_as = login_account(tmp_path / "no such file")
+    assert login_account(place) == (name or runs_as)
 
 
 def test_the_rules_on_roles_are_the_settings(tmp_path: Path) -> None:

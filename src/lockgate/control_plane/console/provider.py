@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 from urllib.parse import quote_plus, urlencode, urlsplit
 
@@ -28,6 +29,8 @@ KEPT_MS = 600_000
 """How long the provider's description and keys are used without asking again."""
 PAUSE_MS = 30_000
 """After asking for keys: no unknown key makes us ask again before."""
+REST_MS = 5_000
+"""After the provider failed: until then nobody waits for it again, one behind the other."""
 _LOOPBACK = ("127.0.0.1", "[::1]", "::1", "localhost")
 _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 
@@ -78,6 +81,8 @@ class Provider:
         self._expected = Expected(client.issuer, client.id)
         self._described: tuple[int, _Described] | None = None
         self._keys: tuple[int, KeySet] | None = None
+        self._failed: int | None = None
+        """When it last did not give its description or keys."""
         self._turn = asyncio.Lock()
 
     async def address(self, begun: SignIn) -> str:
@@ -129,7 +134,8 @@ class Provider:
         async with self._turn:
             kept = self._described
             if kept is None or self._now_ms() - kept[0] >= KEPT_MS:
-                kept = (self._now_ms(), await self._describe())
+                with self._resting():
+                    kept = (self._now_ms(), await self._describe())
                 self._described = kept
             return kept[1]
 
@@ -161,11 +167,24 @@ class Provider:
                 known = any(key.kid == kid for key in kept[1])
                 if now - kept[0] < (KEPT_MS if known else PAUSE_MS):
                     return kept[1]
-            found = await self._ask("GET", described.jwks_uri)
-            if found.status != 200:
-                raise SignInFailed(f"the issuer's keys answered {found.status}")
-            self._keys = (now, _keys_of(found))
+            with self._resting():
+                found = await self._ask("GET", described.jwks_uri)
+                if found.status != 200:
+                    raise SignInFailed(f"the issuer's keys answered {found.status}")
+                self._keys = (now, _keys_of(found))
             return self._keys[1]
+
+    @contextmanager
+    def _resting(self) -> Iterator[None]:
+        """Raises ``SignInFailed`` at once where the last one to ask failed a moment ago."""
+        if self._failed is not None and 0 <= self._now_ms() - self._failed < REST_MS:
+            raise SignInFailed("the identity provider failed a moment ago")
+        self._failed = None
+        try:
+            yield
+        except SignInFailed:
+            self._failed = self._now_ms()
+            raise
 
     async def _ask(
         self, verb: str, url: str, headers: Mapping[str, str] = {}, body: bytes = b""

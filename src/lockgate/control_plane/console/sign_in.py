@@ -86,7 +86,7 @@ class SignInPages:
         if self._sessions.sealer.open(_RECOVER, cookie) is None:
             raise FormRejected("the browser did not bring its visit's cookie")
         fields = await form_of(request, self._backing, mark_of(cookie))
-        nobody = Actor("", "console")
+        nobody = Actor("", "console", _peer(request))
         recovery = self._backing.recovery_of(nobody)
         actor = await asyncio.to_thread(recovery.use, fields.get("code", ""))
         return await self._open(request, actor, "", RECOVERY_MS)
@@ -94,7 +94,7 @@ class SignInPages:
     async def sign_out(self, request: Request) -> Response:
         visitor, _ = await sent(request, self._backing)
         await asyncio.to_thread(self._sessions.store.end, visitor.session.hash)
-        event = self._event("session.closed", "console.sign-out", visitor.actor)
+        event = self._event("session.closed", "console.sign-out", visitor.actor, _peer(request))
         await asyncio.to_thread(self._backing.events.append, (event,))
         response = told("Signed out", "You are signed out here. Your company account may still be "
                         "signed in elsewhere in this browser.")  # fmt: skip
@@ -119,14 +119,14 @@ class SignInPages:
         if count is None:
             raise SignInFailed("this logout token was here before")
         who = Actor(identity or f"sid:{ended.sid}", "console")
-        event = self._event("session.closed", "console.logged-out", who, sessions=count)
+        event = self._event("session.closed", "console.logged-out", who, _peer(request), count)
         await asyncio.to_thread(self._backing.events.append, (event,))
         return JSONResponse({})
 
     async def _open(self, request: Request, actor: Actor, sid: str, lasts: int) -> Response:
         """A session under a new id, whatever the browser brought along."""
         await self._end_former(request)
-        event = self._event("session.opened", "console.sign-in", actor)
+        event = self._event("session.opened", "console.sign-in", actor, _peer(request))
         await asyncio.to_thread(self._backing.events.append, (event,))
         name = "recovery admin" if actor.identity == RECOVERY else actor.account
         cookie, _ = await asyncio.to_thread(self._sessions.open, actor.identity, name, sid, lasts)
@@ -160,7 +160,8 @@ class SignInPages:
         kind: Literal["session.opened", "session.closed"],
         action: str,
         actor: Actor,
-        **more: int,
+        peer: str,
+        sessions: int = 1,
     ) -> AuditEvent:
         return AuditEvent(
             id=self._sessions.random_bytes(16).hex(),
@@ -169,6 +170,10 @@ class SignInPages:
             at=self._sessions.now_ms(),
             effect="permit",
             reason=kind,
-            header={"action": action, **more},
-            slots={"actor": actor.told()},
+            header={"action": action, "sessions": sessions},
+            slots={"actor": actor.told(), "net": msgspec.json.encode({"peer": peer})},
         )
+
+
+def _peer(request: Request) -> str:
+    return request.client.host if request.client else ""

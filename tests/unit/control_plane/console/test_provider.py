@@ -10,6 +10,7 @@ from lockgate.control_plane.console.failures import SignInFailed
 from lockgate.control_plane.console.provider import (
     KEPT_MS,
     PAUSE_MS,
+    REST_MS,
     Client,
     Provider,
     SignIn,
@@ -140,6 +141,17 @@ async def test_new_keys_are_found_and_unknown_ones_do_not_make_us_ask_on_and_on(
     world.later += PAUSE_MS
     assert (await world.person()).sub == "alice"
     assert world.issuer.log.count("/jwks") == 2
+
+
+async def test_nobody_waits_for_a_provider_that_just_failed(world: World) -> None:
+    world.issuer.metadata = {"issuer": "https://evil.example"}
+    for _ in range(3):
+        with pytest.raises(SignInFailed):
+            await world.provider.address(BEGUN)
+    assert len(world.issuer.log) == 1
+    world.issuer.metadata = {}
+    world.later += REST_MS
+    assert (await world.provider.address(BEGUN)).startswith(ISSUER)
 
 
 async def test_a_provider_that_is_down_or_talks_nonsense(world: World) -> None:
