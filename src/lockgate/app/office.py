@@ -169,7 +169,9 @@ def _name_of(uid: int) -> str:
 
 
 def _account() -> str:
-    """The operating system's name for who runs this; the environment alone could say anything."""
-    name = _name_of(os.getuid())
-    behind = os.environ.get("SUDO_USER", "") if os.getuid() == 0 else ""
-    return f"{behind} as {name}" if behind and behind != name else name
+    """Who runs this, as the operating system says, and for whom. Only where it knows no login, and
+    only of root, who could say anything anyway, is ``SUDO_USER`` believed."""
+    name, behind = _name_of(os.getuid()), login_account()
+    if behind == name and os.getuid() == 0:
+        behind = os.environ.get("SUDO_USER", "") or name
+    return name if behind == name else f"{behind} as {name}"
