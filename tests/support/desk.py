@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import orjson
 from typer.testing import CliRunner
 
@@ -16,6 +17,8 @@ from lockgate.model import StoreDown
 from lockgate.store.approvals import MemoryApprovals
 from lockgate.store.memory_events import MemoryEvents
 from lockgate.store.memory_keys import MemoryKeys
+from lockgate.store.privileges import MemoryPrivileges
+from lockgate.store.recovery import MemoryRecovery
 from lockgate.store.revocations import MemoryRevocations
 
 NOW = 1_800_000_000_000
@@ -47,6 +50,8 @@ class Desk(LocalOffice):
         self.events = MemoryEvents()
         self.approvals = MemoryApprovals(self.now_ms)
         self.revocations = MemoryRevocations()
+        self.privileges = MemoryPrivileges()
+        self.recovery = MemoryRecovery()
         self.now = NOW
         self.down = False
         self.pauses: list[object] = []
@@ -58,7 +63,8 @@ class Desk(LocalOffice):
         self.deployment()
         if self.down:
             raise StoreDown("cannot open the database")
-        yield Records(self.keys, self.events, self.approvals, self.revocations, b"pepper")
+        yield Records(self.keys, self.events, self.approvals, self.revocations,
+                      self.privileges, self.recovery, b"pepper")  # fmt: skip
 
     def has_records(self) -> bool:
         return True
@@ -77,6 +83,10 @@ class Desk(LocalOffice):
         if callable(step):
             step()
         return True
+
+    def become(self, account: str) -> None:
+        """From now on somebody else types."""
+        self.machine = msgspec.structs.replace(self.machine, user=account)
 
     def configure(self, text: str) -> None:
         self.config.write_text(text)

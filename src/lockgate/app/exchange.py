@@ -13,6 +13,7 @@ from lockgate.wire.refusal import WireRefusal
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 HeaderList = Sequence[tuple[bytes, bytes]]
 
 TRANSPORT_HEADER = "lockgate-transport"
@@ -44,7 +45,10 @@ class Exchange:
         self.base = ""
         """Where the client reached us, without path; known once ``Host`` has been checked."""
         self.started = False
+        self.over = False
+        """Another application has answered, whatever it did afterwards."""
         self._whole = False
+        self._scope = scope
         self._receive = receive
         self._send = send
 
@@ -77,6 +81,20 @@ class Exchange:
                         return b"".join(parts)
         except TimeoutError as late:
             raise WireRefusal("wire.too-slow") from late
+
+    async def hand_to(self, application: Application, body: bytes) -> None:
+        """Let another ASGI application answer. ``body``: what was read of the request."""
+        left = [{"type": "http.request", "body": body}]
+
+        async def receive() -> MutableMapping[str, Any]:
+            return left.pop() if left else await self._receive()
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            self.started = True
+            self.over = not message.get("more_body", message["type"] == "http.response.start")
+            await self._send(message)
+
+        await application(self._scope, receive, send)
 
     async def closed(self) -> None:
         """Returns when the client closes the connection."""

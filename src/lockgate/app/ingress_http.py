@@ -12,6 +12,7 @@ import orjson
 
 from lockgate.app.brake import Brake
 from lockgate.app.exchange import (
+    Application,
     ClientGone,
     Exchange,
     Receive,
@@ -53,6 +54,8 @@ class Edge(msgspec.Struct, frozen=True):
     """Of the next handshake; None: plain HTTP."""
     scheme: str = "http"
     """As clients use it, whoever ends their TLS."""
+    console: str = ""
+    """Origin of the console: its pages are reached under this name only. Empty: there is none."""
     public_url: str = ""
     """Where clients reach this gateway, where they are not told by its own address."""
     grace_ms: int = 0
@@ -62,6 +65,9 @@ class Edge(msgspec.Struct, frozen=True):
         """Of the URL a client used; ``host`` has been checked."""
         return self.public_url or f"{self.scheme}://{host.lower()}"
 
+
+FORM_BYTES = 65_536
+"""Largest form of the console."""
 
 Answerer = Callable[[Exchange], Awaitable[None]]
 """Answers all requests below a path of its own, whose edge has been checked. Raises
@@ -96,6 +102,8 @@ class Ingress:
         beside: Mapping[str, Answerer] = MappingProxyType({}),
     ) -> None:
         self._gateway = gateway
+        self.console: Application | None = None
+        """Answers below ``/console``. Set once, before the first request."""
         self.edge = edge
         """Replaced whole on reload."""
         self.streams = Streams(gateway, self._holds)
@@ -126,13 +134,17 @@ class Ingress:
         if exchange.path.startswith("/health/"):
             await self._answer_health(exchange)
             return
-        self._check_edge(exchange)
         self._look_behind_proxy(exchange)
-        for place, answer in self._beside.items():
-            if exchange.path == place or exchange.path.startswith(f"{place}/"):
-                await answer(exchange)
-                return
         path = exchange.path.rstrip("/")
+        if self.console is not None and f"{path}/".startswith("/console/"):
+            check_console(exchange, self.edge.console)
+            body = await exchange.body(FORM_BYTES, self.edge.body_seconds)
+            await exchange.hand_to(self.console, body)
+            return
+        self._check_edge(exchange)
+        if beside := self._answerer(exchange.path):
+            await beside(exchange)
+            return
         if path != "/mcp" and not path.startswith("/mcp/"):
             raise WireRefusal("wire.bad-path")
         principal = await self._principal(exchange)  # before saying which upstreams there are
@@ -142,6 +154,11 @@ class Ingress:
         exchange.caller = Caller(principal, endpoint, exchange.peer, stamp().id)
         self._brake.take(principal)
         await self._answer(exchange, exchange.caller)
+
+    def _answerer(self, path: str) -> Answerer | None:
+        """Whoever answers below this path."""
+        below = (one for place, one in self._beside.items() if f"{path}/".startswith(f"{place}/"))
+        return next(below, None)
 
     async def _refuse(self, exchange: Exchange, refused: WireRefusal) -> None:
         caller = exchange.caller
@@ -225,6 +242,8 @@ class Ingress:
         _, body = refusal(
             reason, id=None, method="", call_id=call, detail=detail, data=data, era="modern"
         )
+        if exchange.over:
+            return
         if exchange.started:  # a stream: it has its own way to say so
             await exchange.write(encode_event(body), last=True)
         else:
@@ -248,6 +267,14 @@ class Ingress:
 def _raise(refused: AuthRefusal) -> NoReturn:
     log.info("credential refused: %s (%s)", refused.reason, refused.detail)
     raise WireRefusal(refused.reason)
+
+
+def check_console(exchange: Exchange, origin: str) -> None:
+    """Only under its own name, and its forms only from its own pages. Raises ``WireRefusal``."""
+    if exchange.headers.all("host") != [origin.partition("://")[2]]:
+        raise WireRefusal("wire.bad-host")
+    if exchange.headers.all("origin") not in ([], [origin]):
+        raise WireRefusal("wire.bad-origin")
 
 
 def _check_media_types(exchange: Exchange) -> None:

@@ -13,12 +13,14 @@ from typing import Any
 
 from lockgate.app.reload import policy_files
 from lockgate.app.settings import Settings, UpstreamSettings
+from lockgate.app.settings_admin import rules_of
 from lockgate.app.settings_file import SettingsInvalid, json_schema, load, parse
 from lockgate.app.settings_tls import TlsSettings
 from lockgate.app.stamps import now_ms
 from lockgate.app.wiring import argument_mapping, have_stores, stores_of
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
 from lockgate.control_plane.services.deployment import Deployment, Machine, TlsFiles, UpstreamPlan
+from lockgate.control_plane.services.privileges import Rules
 from lockgate.control_plane.services.refused import Misconfigured
 from lockgate.model import StoreDown
 from lockgate.model.problem import Problem
@@ -26,7 +28,13 @@ from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import MappingInvalid
 from lockgate.policy.source import PolicyInvalid
 from lockgate.store.approvals import StoredApprovals
+from lockgate.store.privileges import StoredPrivileges
+from lockgate.store.recovery import StoredRecovery
 from lockgate.store.revocations import StoredRevocations
+
+_LOGIN_UID = Path("/proc/self/loginuid")
+_NO_LOGIN = 2**32 - 1
+"""What the kernel says of a process that nobody logged in for."""
 
 
 class LocalOffice:
@@ -85,6 +93,9 @@ class LocalOffice:
             policies=tuple(Path(p) for p in settings.policies),
         )
 
+    def admin_rules(self) -> Rules:
+        return rules_of(self._settings().admin)
+
     def has_records(self) -> bool:
         try:
             return have_stores(self._settings())
@@ -98,7 +109,9 @@ class LocalOffice:
             approvals = StoredApprovals(stores.engine, now_ms)
             revocations = StoredRevocations(stores.engine)
             pepper = stores.secrets.pepper()
-            yield Records(stores.keys, stores.events, approvals, revocations, pepper)
+            privileges, recovery = StoredPrivileges(stores.engine), StoredRecovery(stores.engine)
+            yield Records(stores.keys, stores.events, approvals, revocations,
+                          privileges, recovery, pepper)  # fmt: skip
         finally:
             stores.engine.dispose()
 
@@ -145,7 +158,9 @@ def plan_of(name: str, one: UpstreamSettings) -> UpstreamPlan:
 
 
 def this_machine() -> Machine:
-    return Machine(Path.home(), Path.cwd(), dict(os.environ), sys.platform, _account())
+    return Machine(
+        Path.home(), Path.cwd(), dict(os.environ), sys.platform, _account(), login_account()
+    )
 
 
 def this_program() -> tuple[str, ...]:
@@ -155,11 +170,27 @@ def this_program() -> tuple[str, ...]:
     return (str(Path(found).absolute()),) if found else (sys.executable, "-m", "lockgate.app.main")
 
 
-def _account() -> str:
-    """The operating system's name for who runs this; the environment alone could say anything."""
+def login_account(place: Path = _LOGIN_UID) -> str:
+    """Linux keeps the user id of the login through ``su`` and ``sudo``; only who may do anything on
+    the machine can set it again."""
     try:
-        name = pwd.getpwuid(os.getuid()).pw_name
+        uid = int(place.read_text())
+    except (OSError, ValueError):
+        uid = _NO_LOGIN
+    return _name_of(os.getuid() if uid == _NO_LOGIN else uid)
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        name = f"uid {os.getuid()}"
-    behind = os.environ.get("SUDO_USER", "") if os.getuid() == 0 else ""
-    return f"{behind} as {name}" if behind and behind != name else name
+        return f"uid {uid}"
+
+
+def _account() -> str:
+    """Who runs this, as the operating system says, and for whom. Only where it knows no login, and
+    only of root, who could say anything anyway, is ``SUDO_USER`` believed."""
+    name, behind = _name_of(os.getuid()), login_account()
+    if behind == name and os.getuid() == 0:
+        behind = os.environ.get("SUDO_USER", "") or name
+    return name if behind == name else f"{behind} as {name}"

@@ -38,6 +38,11 @@ class Reloader:
         self._seen = self.taken = seen or self._fingerprint()
         self.problem = ""
 
+    @property
+    def settings(self) -> Settings:
+        """Those in force."""
+        return self._settings
+
     async def check(self) -> None:
         """Reload if anything changed since the last look."""
         if self._fingerprint() != self._seen:

@@ -26,7 +26,7 @@ from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
 from lockgate.app.tls_greeter import TlsGreeter
-from lockgate.app.wiring import Plant, stores_of
+from lockgate.app.wiring import Plant, console_of, stores_of
 from lockgate.model import JournalDown
 from lockgate.model.problem import Problem
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
@@ -88,6 +88,7 @@ async def opened(
         plant, gateway, edge_of(settings, bound, front), refused,
         lambda: health(plant, reloader) | crew.told,
     )  # fmt: skip
+    ingress.console = console_of(plant, lambda: reloader.settings, refused)
     await crew.join(plant, gateway, ingress.streams, reloader)
     background = Background(plant, reloader)
     background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick))
@@ -217,6 +218,7 @@ def edge_of(settings: Settings, bound: str, front: Front) -> Edge:
         proxies=front.proxies,
         tls=front.tls,
         scheme="https" if settings.listen.behind_tls_proxy else scheme,
+        console=settings.console.origin or "",
         public_url=settings.listen.public_url.lower(),
         grace_ms=int(settings.limits.call_seconds * 1_000),
     )
@@ -259,7 +261,8 @@ def _say_fixed(old: Settings, new: Settings) -> None:
              "listen.tls": (old.listen.tls is None) != (new.listen.tls is None),
              "listen.workers": old.listen.workers != new.listen.workers,
              "data_dir": old.data_dir != new.data_dir,
-             "database": old.database != new.database}  # fmt: skip
+             "database": old.database != new.database,
+             "console": old.console != new.console}  # fmt: skip
     changed = ", ".join(name for name, differs in fixed.items() if differs)
     if changed:
         log.warning("%s: the change takes effect at the next start", changed)

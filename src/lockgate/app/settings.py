@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from lockgate.app.settings_admin import Admin, Console
 from lockgate.app.settings_issuers import IssuerSettings
 from lockgate.app.settings_kinds import (
     Closed,
@@ -221,6 +222,8 @@ class Settings(Closed):
     """A directory of .cedar files, or a list of files. No policy: nothing is permitted."""
     limits: Limits = Limits()
     journal: Journal = Journal()
+    admin: Admin = Admin()
+    console: Console = Console()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
     workloads: dict[UpstreamName, WorkloadSettings] = {}

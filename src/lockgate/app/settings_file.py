@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lockgate.app.settings import Listen, Settings, UpstreamSettings
+from lockgate.app.settings_admin import Console
+from lockgate.app.settings_issuers import IssuerSettings
 from lockgate.app.yaml_tree import Path as TreePath
 from lockgate.app.yaml_tree import Tree, YamlInvalid, read_tree
 from lockgate.model.problem import Problem
@@ -98,7 +100,9 @@ def anchor(settings: Settings, folder: Path) -> Settings:
         "database": _anchor_reference(settings.database, folder),
         "policies": tuple(str(folder / Path(p).expanduser()) for p in settings.policies),
         "listen": _anchor_listen(settings.listen, folder),
+        "console": _anchor_console(settings.console, folder),
         "upstreams": {n: _anchor_upstream(u, folder) for n, u in settings.upstreams.items()},
+        "issuers": {n: _anchor_issuer(one, folder) for n, one in settings.issuers.items()},
     })  # fmt: skip
 
 
@@ -114,6 +118,22 @@ def _anchor_listen(listen: Listen, folder: Path) -> Listen:
         return listen
     files = {name: str(folder / Path(file).expanduser()) for name, file in listen.tls.files.items()}
     return listen.model_copy(update={"tls": listen.tls.model_copy(update=files)})
+
+
+def _anchor_issuer(one: IssuerSettings, folder: Path) -> IssuerSettings:
+    asked = one.introspection
+    if asked is not None and asked.secret is not None:
+        secret = _anchor_reference(asked.secret, folder)
+        asked = asked.model_copy(update={"secret": secret})
+    file = one.keys_file and str(folder / Path(one.keys_file).expanduser())
+    return one.model_copy(update={"introspection": asked, "keys_file": file})
+
+
+def _anchor_console(console: Console, folder: Path) -> Console:
+    secret = console.client_secret
+    return console.model_copy(
+        update={"client_secret": _anchor_reference(secret, folder) if secret else None}
+    )
 
 
 def _anchor_upstream(upstream: UpstreamSettings, folder: Path) -> UpstreamSettings:

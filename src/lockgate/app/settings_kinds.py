@@ -16,19 +16,18 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-
-class Closed(BaseModel):
-    """A block of settings: what it does not name is refused."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-
 UPSTREAM_NAME = r"^[a-z0-9][a-z0-9-]{0,31}$"
 _SIZE = re.compile(r"([0-9]{1,9}) ?(KiB|MiB|GiB)")
 _UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+")
+
+
+class Closed(BaseModel):
+    """A block of settings: nothing unknown, nothing coerced, nothing changed later."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 def refuse(expected: str, remedy: str, at: tuple[str, ...] = ()) -> PydanticCustomError:
@@ -96,5 +95,6 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 HostName = Annotated[Text, AfterValidator(_host_name)]
 Origin = Annotated[Text, AfterValidator(_origin)]
+Identity = Annotated[str, StringConstraints(pattern=r"^(os|oidc):[^\s]{1,255}$")]
 UpstreamName = Annotated[str, StringConstraints(pattern=UPSTREAM_NAME)]
 Value = Annotated[str, StringConstraints(max_length=65_536)]

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 from sqlalchemy import Engine
 
 from lockgate.app.brake import Brake
+from lockgate.app.exchange import Application
 from lockgate.app.gateway import State
 from lockgate.app.identities import Identities, issuers_of, reach_of
 from lockgate.app.quotas import message_limits, quota_limits, quota_of
@@ -229,6 +231,19 @@ class Plant:
             endpoints=endpoints(tuple(upstreams)),
             limits=Limits(bytes=settings.limits.message_bytes),
         )
+
+
+def console_of(
+    plant: Plant, settings: Callable[[], Settings], refused: Callable[[str, str], None]
+) -> Application | None:
+    """The console, where the settings ask for one: only then what it is made of is loaded.
+
+    Raises ``ReferenceBroken`` and ``StoreDown``.
+    """
+    if settings().console.issuer is None:
+        return None
+    made: Application = import_module("lockgate.app.console").console_for(plant, settings, refused)
+    return made
 
 
 def _nobody(_: Event) -> None:

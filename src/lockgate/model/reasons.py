@@ -252,4 +252,9 @@ REASONS = _catalogue(
     _R("tool.changed", "An upstream defines a tool otherwise than before.",
        "Compare the definitions before you trust it again."),
     _R("admin.changed", "An operator changed the gateway."),
+    _R("admin.recovery", "A recovery code was made, used or refused."),
+    _R("console.sign-in", "A sign-in to the console, or the end of one, was not good.",
+       "Begin again at /console/; the gateway's log says why.", REFUSED, 400),
+    _R("console.form", "A form did not come from a page of this session.",
+       "Go back to /console/ and do it again.", REFUSED, 403),
 )  # fmt: skip

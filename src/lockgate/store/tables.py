@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0004"
+SCHEMA = "0005"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -127,6 +127,40 @@ configuration = Table(
     Column("taken", BigInteger, nullable=False),
 )
 """The configuration that a worker of this host took last."""
+
+
+def _plain(name: str, key: str, texts: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
+    return Table(
+        name,
+        metadata,
+        *(Column(text, Text, primary_key=text == key, nullable=False) for text in (key, *texts)),
+        *(Column(number, BigInteger, nullable=False) for number in numbers),
+    )
+
+
+privilege = _plain(
+    "privilege", "id", ("role", "holder", "reason", "granted_by", "ended_by"),
+    ("asked", "lasts", "expires", "granted", "ended", "version"),
+)  # fmt: skip
+"""``granted_by`` is a JSON array; ``granted`` and ``ended`` are 0 until it happens."""
+
+recovery_code = _plain("recovery_code", "hash", ("made_by",), ("expires", "used"))
+"""At most one row. ``hash`` is keyed, ``used`` is 0 until it happens."""
+
+recovery_try = Table(
+    "recovery_try",
+    metadata,
+    Column("source", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""Wrong codes of late."""
+
+console_session = _plain(
+    "console_session", "hash", ("identity", "name", "sid", "roles"), ("opened", "seen", "expires")
+)
+
+used_once = _plain("used_once", "id", (), ("expires",))
+"""Sign-ins and logout tokens that were taken, until they would be refused for their age."""
 
 feed = Table(
     "feed",

@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -138,3 +139,18 @@ def test_evidence_holds_what_the_client_has_shown() -> None:
     assert exchange.evidence() == Evidence(("Bearer x",), "192.0.2.1", b"der")
     exchange.peer, exchange.certificate = "192.0.2.2", b""  # as a proxy said
     assert exchange.evidence() == Evidence(("Bearer x",), "192.0.2.2")
+
+
+async def test_another_application_answers_with_the_body_that_was_read() -> None:
+    async def echo(scope: Any, receive: Any, send: Any) -> None:
+        first = await receive()
+        await send({"type": "http.response.start", "status": 201, "headers": []})
+        await send({"type": "http.response.body", "body": scope["path"].encode() + first["body"]})
+        assert (await receive())["type"] == "http.disconnect"
+
+    visit = Visit(path="/console/", body=b"a=1")
+    exchange = visit.exchange
+    body = await exchange.body(10, 5.0)
+    visit.leave()
+    await exchange.hand_to(echo, body)
+    assert (visit.status, visit.body, exchange.started) == (201, b"/console/a=1", True)

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+from typing import Any
 
 import msgspec
 import orjson
@@ -418,3 +419,42 @@ async def test_what_a_proxy_says_is_who_asks() -> None:
     visit.scope["client_certificate"] = ca.issue("edge").der
     await house.take(visit)
     assert house.refused == [("auth.invalid", "198.51.100.9")]
+
+
+async def test_there_is_no_console_unless_one_is_configured() -> None:
+    house = House()
+    visit = Visit("GET", "/console/", {"host": HOST}, b"")
+    assert reason(await house.take(visit)) == "wire.bad-path"
+
+
+async def test_a_console_is_reached_under_its_own_name_and_is_no_way_around_the_gate() -> None:
+    async def pages(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": scope["path"].encode()})
+
+    house = House(msgspec.structs.replace(EDGE, console="https://console.example"))
+    house.ingress.console = pages
+
+    async def status(path: str, host: str, **more: str) -> int:
+        return (await house.take(Visit("GET", path, {"host": host, **more}, b""))).status
+
+    assert await status("/console", "console.example") == 200
+    assert await status("/console/x", "console.example", origin="https://console.example") == 200
+    assert await status("/console/", HOST) == 421
+    assert await status("/console/", "console.example", origin="https://evil.example") == 403
+    assert await status("/consoles", HOST) == 404
+    assert await status("/mcp", "console.example") == 421
+    assert await status("/console/../mcp", "console.example") == 200, "a page, never the gate"
+
+
+async def test_a_console_that_fails_after_its_answer_adds_nothing_to_it() -> None:
+    async def pages(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body", "body": b"sorry"})
+        raise ValueError("a defect")
+
+    house = House(msgspec.structs.replace(EDGE, console="https://console.example"))
+    house.ingress.console = pages
+    visit = Visit("GET", "/console/", {"host": "console.example"}, b"")
+    assert (await house.take(visit)).body == b"sorry"
+    assert len(visit.answers) == 2

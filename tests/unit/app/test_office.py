@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.app.office import LocalOffice, gate_url, this_machine, this_program
+from lockgate.app.office import LocalOffice, gate_url, login_account, this_machine, this_program
 from lockgate.app.settings import Listen, Settings
 from lockgate.app.settings_tls import TlsSettings
 from lockgate.control_plane.cli.office import PoliciesSeen
+from lockgate.control_plane.services.privileges import Rules
 from lockgate.control_plane.services.refused import Misconfigured
 from lockgate.model import KeyRecord, StoreDown
 from support.postgres import Server
@@ -113,6 +114,42 @@ def test_arguments_that_clash_are_a_problem(tmp_path: Path) -> None:
 )
 def test_where_clients_reach_the_gate(listen: Listen, url: str) -> None:
     assert gate_url(Settings(listen=listen)) == url
+
+
+def test_who_types_is_not_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = this_machine().person
+    for name in ("USER", "LOGNAME", "SUDO_USER", "SUDO_UID"):
+        monkeypatch.setenv(name, "somebody-else")
+    assert this_machine().person == before != ""
+
+
+@pytest.mark.parametrize(
+    ("kernel", "name"), [("0", "root"), ("3999999999", "uid 3999999999"), ("x", None),
+                         ("4294967295", None)],
+)  # fmt: skip
+def test_the_login_counts_where_the_kernel_knows_it(
+    tmp_path: Path, kernel: str, name: str | None
+) -> None:
+    place = tmp_path / "loginuid"
+    place.write_text(kernel)
+    runs_as = login_account(tmp_path / "no such file")
+    assert login_account(place) == (name or runs_as)
+
+
+def test_the_rules_on_roles_are_the_settings(tmp_path: Path) -> None:
+    assert office(tmp_path).admin_rules() == Rules()
+    text = """
+admin:
+  enforced: true
+  granters: [os:carol, os:alice, oidc:77]
+  two_people: [operator]
+  longest_hours: 0.5
+  accounts: {alice: "248"}
+"""
+    assert office(tmp_path, text).admin_rules() == Rules(
+        True, frozenset({"os:carol", "oidc:248", "oidc:77"}), frozenset({"operator"}),
+        1_800_000, {"alice": "248"},
+    )  # fmt: skip
 
 
 def test_this_machine_and_program(tmp_path: Path) -> None:

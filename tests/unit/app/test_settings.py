@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from lockgate.app.settings import Limits, Listen, Settings, UpstreamSettings
+from lockgate.app.settings_admin import Admin, Console
 from lockgate.app.settings_kinds import is_loopback
 from lockgate.app.settings_tls import TlsSettings, WorkloadSettings
 
@@ -33,7 +34,16 @@ def test_there_are_few_settings_and_all_have_a_default() -> None:
 
 
 def test_every_setting_is_described() -> None:
-    for model in (Settings, Listen, Limits, UpstreamSettings, TlsSettings, WorkloadSettings):
+    for model in (
+        Settings,
+        Listen,
+        Limits,
+        Admin,
+        Console,
+        UpstreamSettings,
+        TlsSettings,
+        WorkloadSettings,
+    ):
         for name, field in model.model_fields.items():
             if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
                 assert field.description, f"{model.__name__}.{name}"

@@ -232,3 +232,31 @@ def test_files_of_certificates_are_found_from_the_settings_file(tmp_path: Path) 
         "key": "/k.pem",
         "client_ca": str(tmp_path / "ca.pem"),
     }
+
+
+def test_the_secret_of_the_console_is_looked_for_beside_the_file(tmp_path: Path) -> None:
+    text = """
+console:
+  issuer: https://login.example
+  origin: https://gate.example
+  client_secret: file:secrets/console
+"""
+    place = tmp_path / "lockgate.yaml"
+    place.write_text(text)
+    assert load(place).console.client_secret == f"file:{tmp_path}/secrets/console"
+
+
+def test_keys_and_secrets_of_issuers_are_looked_for_beside_the_file(tmp_path: Path) -> None:
+    text = """
+issuers:
+  corp:
+    url: https://issuer.example
+    keys_file: keys.json
+    introspection: {url: "https://issuer.example/i", client: gate, secret: "file:secrets/corp"}
+"""
+    place = tmp_path / "lockgate.yaml"
+    place.write_text(text)
+    corp = load(place).issuers["corp"]
+    assert corp.keys_file == f"{tmp_path}/keys.json"
+    assert corp.introspection is not None
+    assert corp.introspection.secret == f"file:{tmp_path}/secrets/corp"

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.office import Office, Records, office_of
+from lockgate.control_plane.cli.office import Office, Records, must_hold, office_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.approvals import Approvals, Held
 
@@ -64,6 +64,7 @@ def give(
     """
     office = office_of(ctx)
     with office.open() as records:
+        must_hold(office, records, "approver")
         held, given = _service(office, records).give(call, minutes)
     if as_json:
         say_json({**_json(held), "approval": given.id, "expires": timestamp(given.expires)})

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lockgate.control_plane.cli.office import Office, office_of
+from lockgate.control_plane.cli.office import Office, must_hold_to_edit, office_of
 from lockgate.control_plane.cli.output import FINDINGS, refuse, say, say_graded, say_json
 from lockgate.control_plane.services.adoption import (
     Adopted,
@@ -102,6 +102,7 @@ def _agreed(adopted: Sequence[Adopted]) -> bool:
 
 
 def _write(office: Office, deployment: Deployment, adopted: Sequence[Adopted], text: str) -> None:
+    must_hold_to_edit(office, "operator")
     secrets = [s for one in adopted for s in one.secrets if s.value]
     if secrets:
         make_private_dir(deployment.data_dir)

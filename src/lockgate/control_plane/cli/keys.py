@@ -8,7 +8,7 @@ import typer
 from lockgate.audit.reader import timestamp
 from lockgate.control_plane.cli.durations import duration_ms
 from lockgate.control_plane.cli.key_report import report
-from lockgate.control_plane.cli.office import Office, Records, office_of
+from lockgate.control_plane.cli.office import Office, Records, must_hold, office_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.files import PRIVATE, write_new
 from lockgate.control_plane.services.keys import DAY_MS, KeyOrder, Keys, NewKey, state_of
@@ -61,6 +61,7 @@ def create(
     order = KeyOrder(kind, owner, days, subject, tuple(role or ()), agent, tuple(scope or ()),
                      tuple(network or ()))  # fmt: skip
     with office.open() as records:
+        must_hold(office, records, "operator")
         made = _service(office, records).create(order)
     _hand_over(made, office, key_file, as_json)
 
@@ -158,6 +159,7 @@ def revoke(
         raise typer.BadParameter("give either a key's id or --owner", param_hint="KEY_ID")
     office = office_of(ctx)
     with office.open() as records:
+        must_hold(office, records, "operator")
         service = _service(office, records)
         done = service.revoke_all_of(owner) if owner else (service.revoke(key_id),)
     if as_json:

@@ -12,7 +12,10 @@ from lockgate.audit.ports import EventStore
 from lockgate.control_plane.services.approvals import ApprovalStore
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.keys import KeyStore
+from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
+from lockgate.control_plane.services.recovery import RecoveryStore
 from lockgate.control_plane.services.tokens import RevocationStore
+from lockgate.model.privilege import AdminRole
 from lockgate.model.problem import Problem
 
 
@@ -23,6 +26,8 @@ class Records(msgspec.Struct, frozen=True):
     events: EventStore
     approvals: ApprovalStore
     revocations: RevocationStore
+    privileges: PrivilegeStore
+    recovery: RecoveryStore
     pepper: bytes
     """What key hashes are keyed with."""
 
@@ -64,6 +69,10 @@ class Office(Protocol):
         """Raises ``Misconfigured``."""
         ...
 
+    def admin_rules(self) -> Rules:
+        """Raises ``Misconfigured``."""
+        ...
+
     def has_records(self) -> bool:
         """The gateway or a command has made the stores. Raises ``Misconfigured``."""
         ...
@@ -87,3 +96,28 @@ class Office(Protocol):
 
 def office_of(ctx: typer.Context) -> Office:
     return cast("Office", ctx.obj)
+
+
+def actor_of(office: Office) -> Actor:
+    """Who types: no option and no variable can claim to be somebody else."""
+    machine = office.machine
+    identity = office.admin_rules().identity_of(machine.person)
+    return Actor(identity, "cli", machine.user)
+
+
+def privileges_of(office: Office, records: Records, actor: Actor | None = None) -> Privileges:
+    """``actor``: who, where it is not who types."""
+    return Privileges(records.privileges, records.events, office.admin_rules(),
+                      actor or actor_of(office), office.now_ms, office.random_bytes)  # fmt: skip
+
+
+def must_hold(office: Office, records: Records, role: AdminRole) -> None:
+    """Raises ``Refused`` where roles are enforced and whoever types does not hold this one."""
+    privileges_of(office, records).require(role)
+
+
+def must_hold_to_edit(office: Office, role: AdminRole) -> None:
+    """The same before a file is changed, where no stores are open or even needed."""
+    if office.admin_rules().enforced:
+        with office.open() as records:
+            must_hold(office, records, role)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from lockgate.control_plane.cli.admin import admin
 from lockgate.control_plane.cli.approvals import approvals
 from lockgate.control_plane.cli.audit import audit
 from lockgate.control_plane.cli.config import config
@@ -39,6 +40,7 @@ GROUPS = {
     "keys": keys,
     "tokens": tokens,
     "approvals": approvals,
+    "admin": admin,
     "audit": audit,
     "config": config,
 }

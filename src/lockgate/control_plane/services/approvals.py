@@ -79,7 +79,8 @@ class Approvals:
         if held is None:
             raise Refused(f"{call} is not a call that was held.", "`lockgate approvals list`.")
         theirs = {str(held.actor.get(who, "")).casefold() for who in ("subject", "owner")}
-        if self._actor.casefold() in theirs:
+        mine = {self._actor.casefold(), self._actor.partition(" as ")[0].casefold()}
+        if mine & theirs:
             raise Refused("Nobody approves their own call.", "Ask somebody else.")
         now = self._now_ms()
         given = Approval(

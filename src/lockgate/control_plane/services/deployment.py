@@ -20,6 +20,14 @@ class Machine(msgspec.Struct, frozen=True):
     """As ``sys.platform``."""
     user: str
     """Operating system account: the actor of what is changed."""
+    login: str = ""
+    """Account of the person, for the rules about admin roles: the one they logged in with where the
+    kernel knows it (it stays through ``su`` and ``sudo``), else the one this runs as. Nothing of it
+    is taken from the environment. Empty: as ``user``."""
+
+    @property
+    def person(self) -> str:
+        return self.login or self.user
 
 
 class UpstreamPlan(msgspec.Struct, frozen=True):

@@ -47,6 +47,25 @@ policies: policies
 #   session_days: 30
 #   drain_seconds: 20
 
+# Who may change the gateway. With enforced: true, commands that change things take a role that was
+# asked for and given for some hours: lockgate admin --help. Name first who may give roles.
+# admin:
+#   enforced: false
+#   granters: [os:carol, os:dave]    # operating system accounts, or oidc:SUBJECT
+#   two_people: [operator]           # besides privacy_officer and responder
+#   longest_hours: 8
+#   accounts: {carol: "248289"}        # account and OIDC subject of one person
+
+# Pages for administrators at ORIGIN/console/, behind a sign-in at the company's identity provider.
+# There, register ORIGIN/console/callback, and for the end of sessions
+# ORIGIN/console/backchannel-logout.
+# console:
+#   issuer: https://login.example.org
+#   client_id: lockgate
+#   client_secret: file:secrets/console
+#   origin: https://gate.example.org
+#   provider_origins: []             # where else its token endpoint and keys are
+
 # The MCP servers behind the gate. `lockgate import FILE` adds those of a client's configuration.
 # A secret is never written here, only where it is: env:NAME or file:/path.
 upstreams: {}

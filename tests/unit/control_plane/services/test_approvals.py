@@ -18,11 +18,12 @@ def intent(effect: Effect, asked: Call = ASKED) -> AuditEvent:
     return record.intent(record.Stamp("e-1", 5), asked, decision, Facts({}), "p1")
 
 
-def test_nobody_approves_their_own_call() -> None:
+@pytest.mark.parametrize("account", ["alice", "Alice", "alice as root"])
+def test_nobody_approves_their_own_call(account: str) -> None:
     events, store = MemoryEvents(), MemoryApprovals(lambda: 10)
     store.refresh(10)
     events.append((intent(Effect.HOLD),))
-    service = Approvals(store, events, "alice", lambda: 10, lambda n: b"x" * n)
+    service = Approvals(store, events, account, lambda: 10, lambda n: b"x" * n)
     with pytest.raises(Refused, match="own call"):
         service.give("c-1", 15)
     assert store.standing(ASKED.digest) == ()

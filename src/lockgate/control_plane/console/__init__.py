@@ -1,0 +1,1 @@
+"""Plain pages for administrators, behind a browser sign-in."""

@@ -1,0 +1,130 @@
+"""The console as one ASGI application, for the paths under ``/console``."""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from lockgate.control_plane.console.backing import Backing, FormRejected, NewId, SignedOut
+from lockgate.control_plane.console.failures import SignInFailed
+from lockgate.control_plane.console.pages import HEADERS, SESSION, drop_cookie, go, style, told
+from lockgate.control_plane.console.roles import RolePages
+from lockgate.control_plane.console.sign_in import SignInPages
+from lockgate.control_plane.services.refused import Refused
+from lockgate.model import EventRefused, StoreDown
+
+log = logging.getLogger("lockgate.console")
+
+Message = MutableMapping[str, Any]
+Application = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
+    Awaitable[None],
+]
+
+LOGOUT = "/console/backchannel-logout"
+
+
+def console(backing: Backing) -> Application:
+    signing, roles = SignInPages(backing), RolePages(backing)
+    return _guarded(
+        Starlette(
+            routes=[
+                Route("/console", _go_home),
+                Route("/console/", roles.home),
+                Route("/console/style.css", _style),
+                Route("/console/sign-in", signing.begin),
+                Route("/console/callback", signing.back),
+                Route("/console/recover", signing.ask_code),
+                Route("/console/recover", signing.recover, methods=["POST"]),
+                Route("/console/sign-out", signing.sign_out, methods=["POST"]),
+                Route("/console/request", roles.ask, methods=["POST"]),
+                Route("/console/grant", roles.grant, methods=["POST"]),
+                Route("/console/deny", roles.deny, methods=["POST"]),
+                Route("/console/revoke", roles.revoke, methods=["POST"]),
+                Route(LOGOUT, signing.logged_out, methods=["POST"]),
+            ],
+            exception_handlers=_Answers(backing).by_kind(),
+        )
+    )
+
+
+async def _go_home(_: Request) -> Response:
+    return go()
+
+
+async def _style(_: Request) -> Response:
+    return style()
+
+
+class _Answers:
+    """What is raised on purpose becomes a page that says no more than its reader needs."""
+
+    def __init__(self, backing: Backing) -> None:
+        self._refused = backing.refused
+
+    def by_kind(self) -> Any:
+        return {
+            Refused: self.refused, SignedOut: self.signed_out, NewId: self.changed,
+            FormRejected: self.rejected, SignInFailed: self.failed, StoreDown: self.down,
+            EventRefused: self.down, HTTPException: self.unknown,
+        }  # fmt: skip
+
+    async def refused(self, _: Request, error: Refused) -> Response:
+        return told("Refused", error.why, error.remedy, status=403)
+
+    async def signed_out(self, _: Request, __: SignedOut) -> Response:
+        response = told("Signed out", "Sign in again.", status=401)
+        drop_cookie(response, SESSION)
+        return response
+
+    async def changed(self, _: Request, error: NewId) -> Response:
+        page = told("Your roles have changed", "Nothing was done. Do it again.", status=409)
+        return error.visitor.keep(page)
+
+    async def rejected(self, request: Request, error: FormRejected) -> Response:
+        self._note(request, "console.form", str(error))
+        return told("Not done", "This page was too old, or the form did not come from it.",
+                    "Go back and do it again.", status=403)  # fmt: skip
+
+    async def failed(self, request: Request, error: SignInFailed) -> Response:
+        self._note(request, "console.sign-in", str(error))
+        if request.url.path == LOGOUT:
+            return JSONResponse({"error": "invalid_request"}, 400)
+        return told("Not signed in", "The sign-in did not succeed. Begin again; if it happens once "
+                    "more, tell the operator: the log says why.", status=400)  # fmt: skip
+
+    async def down(self, _: Request, error: StoreDown | EventRefused) -> Response:
+        log.error("the console cannot work: %s", error)
+        return told("Not available", "Nothing was done. Try again later.", status=503)
+
+    async def unknown(self, _: Request, error: HTTPException) -> Response:
+        return told("Not here", "There is no such page.", status=error.status_code)
+
+    def _note(self, request: Request, reason: str, why: str) -> None:
+        peer = request.client.host if request.client else ""
+        log.info("%s from %s refused: %s", request.url.path, peer, why)
+        self._refused(reason, peer)
+
+
+def _guarded(application: Application) -> Application:
+    """Every answer, also to what is not there, carries the strict headers."""
+    added = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+    async def guarded(
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        async def strictly(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *added]}
+            await send(message)
+
+        await application(scope, receive, strictly)
+
+    return guarded

@@ -1,0 +1,139 @@
+"""What the console's pages stand on, and who is visiting."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lockgate.control_plane.console.pages import SESSION, put_cookie
+from lockgate.control_plane.console.provider import Provider
+from lockgate.control_plane.console.sessions import Sessions
+from lockgate.control_plane.services.privileges import (
+    Actor,
+    EventAppender,
+    Privileges,
+    PrivilegeStore,
+    Rules,
+)
+from lockgate.control_plane.services.recovery import Recovery, RecoveryStore
+from lockgate.model.console import ConsoleSession
+from lockgate.model.privilege import RECOVERY
+
+_MOST_FIELDS = 16
+
+
+class FormRejected(Exception):
+    """It was not sent from one of our pages, or not by this session's."""
+
+
+class SignedOut(Exception):
+    """Nobody is signed in (any more)."""
+
+
+class Backing(msgspec.Struct, frozen=True):
+    provider: Provider
+    sessions: Sessions
+    privileges: PrivilegeStore
+    recovery: RecoveryStore
+    events: EventAppender
+    rules: Callable[[], Rules]
+    """As the settings are now."""
+    pepper: bytes
+    refused: Callable[[str, str], None]
+    """Told reason and peer of what nobody signed in for."""
+
+    def privileges_of(self, actor: Actor) -> Privileges:
+        return Privileges(self.privileges, self.events, self.rules(), actor,
+                          self.sessions.now_ms, self.sessions.random_bytes)  # fmt: skip
+
+    def recovery_of(self, actor: Actor) -> Recovery:
+        return Recovery(self.recovery, self.events, self.pepper, actor,
+                        self.sessions.now_ms, self.sessions.random_bytes)  # fmt: skip
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    session: ConsoleSession
+    cookie: str = ""
+    """A new id that the browser must be given."""
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.session.identity, "console", self.session.name)
+
+    def keep(self, response: Response) -> Response:
+        if self.cookie:
+            put_cookie(response, SESSION, self.cookie)
+        return response
+
+
+class NewId(Exception):
+    """A form came with an id that is not good any more; the visitor has another one now."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        super().__init__("the session has a new id")
+        self.visitor = visitor
+
+
+async def visitor_of(request: Request, backing: Backing) -> Visitor:
+    """Raises ``SignedOut``. Whoever holds other roles than when their session got its id gets a new
+    one: what was caught of the old is worth nothing to whoever waits for more."""
+    cookie = request.cookies.get(SESSION, "")
+    found = await asyncio.to_thread(_recognise, cookie, backing) if cookie else None
+    if found is None:
+        raise SignedOut
+    return found
+
+
+def _recognise(cookie: str, backing: Backing) -> Visitor | None:
+    session = backing.sessions.recognise(cookie)
+    if session is None or session.identity == RECOVERY:
+        return Visitor(session) if session else None
+    held = backing.privileges_of(Visitor(session).actor).held()
+    roles = ",".join(sorted(one.id for one in held))
+    if roles == session.roles:
+        return Visitor(session)
+    renewed = backing.sessions.renew(session, roles)
+    return Visitor(renewed[1], renewed[0]) if renewed else None
+
+
+async def sent(request: Request, backing: Backing) -> tuple[Visitor, dict[str, str]]:
+    """Who sent a form, and its fields. Raises ``SignedOut``, ``FormRejected`` and ``NewId``."""
+    visitor = await visitor_of(request, backing)
+    if visitor.cookie:
+        raise NewId(visitor)
+    return visitor, await form_of(request, backing, visitor.session.hash)
+
+
+async def form_of(request: Request, backing: Backing, owner: str) -> dict[str, str]:
+    """The fields of a form that one of our pages put into this very session. ``owner``: hash of the
+    session. Raises ``FormRejected``."""
+    fields = await fields_of(request)
+    if not backing.sessions.fits(owner, request.url.path, fields.get("token", "")):
+        raise FormRejected("the form's token is missing, or of another session or form")
+    return fields
+
+
+async def fields_of(request: Request) -> dict[str, str]:
+    """Each at most once. Raises ``FormRejected``."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise FormRejected("not a form")
+    try:
+        text = (await request.body()).decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text),
+                          max_num_fields=_MOST_FIELDS, errors="strict")  # fmt: skip
+    except ValueError as error:
+        raise FormRejected("the form cannot be read") from error
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise FormRejected("a field is there twice")
+    return found
+
+
+def mark_of(cookie: str) -> str:
+    """Stands for a cookie where its form is bound to it."""
+    return hashlib.sha256(cookie.encode()).hexdigest()

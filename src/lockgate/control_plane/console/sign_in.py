@@ -1,0 +1,179 @@
+"""Coming in and going out: by the identity provider, by a recovery code, and by its word (logout).
+
+There is no parameter that says where to go afterwards, so no page of others can choose it.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from lockgate.control_plane.console.backing import (
+    Backing,
+    FormRejected,
+    SignedOut,
+    fields_of,
+    form_of,
+    mark_of,
+    sent,
+    visitor_of,
+)
+from lockgate.control_plane.console.failures import SignInFailed
+from lockgate.control_plane.console.pages import (
+    SESSION,
+    VISIT,
+    VISIT_SECONDS,
+    drop_cookie,
+    go,
+    page,
+    put_cookie,
+    told,
+)
+from lockgate.control_plane.console.provider import SignIn
+from lockgate.control_plane.console.sessions import ABSOLUTE_MS, RECOVERY_MS
+from lockgate.control_plane.services.plain_text import visible
+from lockgate.control_plane.services.privileges import Actor
+from lockgate.model import AuditEvent
+from lockgate.model.privilege import RECOVERY
+
+_SIGN_IN, _RECOVER = "console/sign-in", "console/recover"
+"""Purposes of the visit's cookie."""
+
+
+class SignInPages:
+    def __init__(self, backing: Backing) -> None:
+        self._backing = backing
+        self._sessions = backing.sessions
+
+    async def begin(self, request: Request) -> Response:  # noqa: ARG002
+        """RFC 6749, section 4.1.1, with PKCE (S256), ``state`` and ``nonce``."""
+        begun = SignIn(self._random(), self._random(), self._random(), self._sessions.now_ms())
+        response = go(await self._backing.provider.address(begun))
+        cookie = self._sessions.sealer.seal(_SIGN_IN, msgspec.json.encode(begun))
+        put_cookie(response, VISIT, cookie, VISIT_SECONDS)
+        return response
+
+    async def back(self, request: Request) -> Response:
+        """The authorization response. Raises ``SignInFailed``."""
+        answer = dict(request.query_params)
+        if len(answer) != len(request.query_params.multi_items()):
+            raise SignInFailed("a parameter of the answer is there twice")
+        begun = self._begun(request)
+        if not hmac.compare_digest(answer.get("state", "").encode(), begun.state.encode()):
+            raise SignInFailed("the answer belongs to no sign-in of this browser (state)")
+        person = await self._backing.provider.person(answer, begun)
+        taken = f"state:{hashlib.sha256(begun.state.encode()).hexdigest()}"
+        now = self._sessions.now_ms()
+        forget = begun.begun + 1000 * VISIT_SECONDS
+        if not await asyncio.to_thread(self._sessions.store.once, taken, forget, now):
+            raise SignInFailed("this sign-in was completed before")
+        actor = Actor(f"oidc:{person.sub}", "console", visible(person.name))
+        return await self._open(request, actor, person.sid, ABSOLUTE_MS)
+
+    async def ask_code(self, request: Request) -> Response:  # noqa: ARG002
+        cookie = self._sessions.sealer.seal(_RECOVER, self._sessions.random_bytes(16))
+        token = self._sessions.form_token(mark_of(cookie), "/console/recover")
+        response = page("recover.html", title="Recovery", token=token)
+        put_cookie(response, VISIT, cookie, VISIT_SECONDS)
+        return response
+
+    async def recover(self, request: Request) -> Response:
+        cookie = request.cookies.get(VISIT, "")
+        if self._sessions.sealer.open(_RECOVER, cookie) is None:
+            raise FormRejected("the browser did not bring its visit's cookie")
+        fields = await form_of(request, self._backing, mark_of(cookie))
+        nobody = Actor("", "console", _peer(request))
+        recovery = self._backing.recovery_of(nobody)
+        actor = await asyncio.to_thread(recovery.use, fields.get("code", ""))
+        return await self._open(request, actor, "", RECOVERY_MS)
+
+    async def sign_out(self, request: Request) -> Response:
+        visitor, _ = await sent(request, self._backing)
+        await asyncio.to_thread(self._sessions.store.end, visitor.session.hash)
+        event = self._event("session.closed", "console.sign-out", visitor.actor, _peer(request))
+        await asyncio.to_thread(self._backing.events.append, (event,))
+        response = told("Signed out", "You are signed out here. Your company account may still be "
+                        "signed in elsewhere in this browser.")  # fmt: skip
+        drop_cookie(response, SESSION)
+        return response
+
+    async def logged_out(self, request: Request) -> Response:
+        """OpenID Connect Back-Channel Logout 1.0, sections 2.5 to 2.8. A token that names a person
+        ends all of their sessions, also where it names one session besides. What ends is over
+        before it is on record: ending is never held up by the journal."""
+        try:
+            token = (await fields_of(request)).get("logout_token", "")
+            ended = await self._backing.provider.ended(token)
+        except FormRejected as error:
+            raise SignInFailed(str(error)) from error
+        identity = f"oidc:{ended.sub}" if ended.sub else ""
+        once = f"jti:{hashlib.sha256(ended.jti.encode()).hexdigest()}"
+        count = await asyncio.to_thread(
+            self._sessions.store.end_of, identity, ended.sid, once, ended.forget * 1000,
+            self._sessions.now_ms(),
+        )  # fmt: skip
+        if count is None:
+            raise SignInFailed("this logout token was here before")
+        who = Actor(identity or f"sid:{ended.sid}", "console")
+        event = self._event("session.closed", "console.logged-out", who, _peer(request), count)
+        await asyncio.to_thread(self._backing.events.append, (event,))
+        return JSONResponse({})
+
+    async def _open(self, request: Request, actor: Actor, sid: str, lasts: int) -> Response:
+        """A session under a new id, whatever the browser brought along."""
+        await self._end_former(request)
+        event = self._event("session.opened", "console.sign-in", actor, _peer(request))
+        await asyncio.to_thread(self._backing.events.append, (event,))
+        name = "recovery admin" if actor.identity == RECOVERY else actor.account
+        cookie, _ = await asyncio.to_thread(self._sessions.open, actor.identity, name, sid, lasts)
+        response = go()
+        put_cookie(response, SESSION, cookie)
+        drop_cookie(response, VISIT)
+        return response
+
+    async def _end_former(self, request: Request) -> None:
+        try:
+            former = await visitor_of(request, self._backing)
+        except SignedOut:
+            return
+        await asyncio.to_thread(self._sessions.store.end, former.session.hash)
+
+    def _begun(self, request: Request) -> SignIn:
+        plain = self._sessions.sealer.open(_SIGN_IN, request.cookies.get(VISIT, ""))
+        if plain is None:
+            raise SignInFailed("this browser has begun no sign-in")
+        begun = msgspec.json.decode(plain, type=SignIn)
+        if self._sessions.now_ms() - begun.begun >= 1000 * VISIT_SECONDS:
+            raise SignInFailed("this sign-in took too long")
+        return begun
+
+    def _random(self) -> str:
+        """64 characters, all of which PKCE, ``state`` and ``nonce`` may hold."""
+        return self._sessions.random_bytes(32).hex()
+
+    def _event(
+        self,
+        kind: Literal["session.opened", "session.closed"],
+        action: str,
+        actor: Actor,
+        peer: str,
+        sessions: int = 1,
+    ) -> AuditEvent:
+        return AuditEvent(
+            id=self._sessions.random_bytes(16).hex(),
+            call="",
+            kind=kind,
+            at=self._sessions.now_ms(),
+            effect="permit",
+            reason=kind,
+            header={"action": action, "sessions": sessions},
+            slots={"actor": actor.told(), "net": msgspec.json.encode({"peer": peer})},
+        )
+
+
+def _peer(request: Request) -> str:
+    return request.client.host if request.client else ""

@@ -1,0 +1,94 @@
+"""A console behind an ingress, without a socket: what browsers send, and what they see."""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import msgspec
+
+from lockgate.app.stamps import now_ms
+from lockgate.control_plane.console.application import console
+from lockgate.control_plane.console.backing import Backing
+from lockgate.control_plane.console.provider import Client, Provider
+from lockgate.control_plane.console.sessions import Sessions, SessionStore
+from lockgate.control_plane.services.privileges import Actor, Rules
+from lockgate.model import AuditEvent
+from lockgate.store.console_sessions import MemoryConsoleSessions
+from lockgate.store.memory_events import MemoryEvents
+from lockgate.store.privileges import MemoryPrivileges
+from lockgate.store.recovery import MemoryRecovery
+from lockgate.store.sealing import AesGcmSealer
+from support.browser import Answer, Browser, to_application
+from support.house import EDGE, House
+from support.issuer import CLIENT, ISSUER, SECRET, Issuer
+
+ORIGIN = "https://gate.example:8765"
+HOME = "/console/"
+
+
+class ConsoleDesk:
+    """``now`` is ours alone: the issuer's clock is the real one, and both begin together."""
+
+    def __init__(self, store: SessionStore | None = None) -> None:
+        self.issuer = Issuer()
+        self.store = store or MemoryConsoleSessions()
+        self.privileges = MemoryPrivileges()
+        self.recovery = MemoryRecovery()
+        self.events = MemoryEvents()
+        self.rules = Rules(granters=frozenset({"oidc:carol", "oidc:dave", "oidc:alice"}))
+        self.refused: list[tuple[str, str]] = []
+        self.later = 0
+        """Milliseconds by which our clock has gone on."""
+        self.sessions = Sessions(self.store, AesGcmSealer(b"k" * 32), self.now_ms, self.random)
+        client = Client(ISSUER, CLIENT, f"{ORIGIN}/console/callback", SECRET)
+        self.backing = Backing(
+            Provider(self.issuer, client, self.now_ms), self.sessions, self.privileges,
+            self.recovery, self.events, lambda: self.rules, b"pepper",
+            lambda reason, peer: self.refused.append((reason, peer)),
+        )  # fmt: skip
+        self.application = console(self.backing)
+        self._house: House | None = None
+
+    @property
+    def house(self) -> House:
+        """Needs a running loop."""
+        if self._house is None:
+            self._house = House(msgspec.structs.replace(EDGE, console=ORIGIN))
+            self._house.ingress.console = self.application
+        return self._house
+
+    def now_ms(self) -> int:
+        return now_ms() + self.later
+
+    @staticmethod
+    def random(count: int) -> bytes:
+        return os.urandom(count)
+
+    def browser(self) -> Browser:
+        return Browser(to_application(self.house.ingress), ORIGIN)
+
+    async def signed_in(self, who: str = "alice") -> Browser:
+        browser = self.browser()
+        answer = await self.sign_in(browser, who)
+        assert (answer.status, answer.header("location")) == (303, HOME), answer.text
+        return browser
+
+    async def sign_in(self, browser: Browser, who: str = "alice") -> Answer:
+        """The last answer of it."""
+        begun = await browser.get("/console/sign-in")
+        assert begun.status == 303, begun.text
+        return await self.back(browser, self.issuer.authorize(begun.header("location"), who))
+
+    async def back(self, browser: Browser, answer: Mapping[str, str]) -> Answer:
+        return await browser.get(f"/console/callback?{urlencode(answer)}")
+
+    async def is_in(self, browser: Browser) -> bool:
+        return "Signed in as" in (await browser.get(HOME)).text
+
+    async def code(self) -> str:
+        """A recovery code."""
+        return self.backing.recovery_of(Actor("os:opal", "cli", "opal")).make()
+
+    @property
+    def journal(self) -> list[AuditEvent]:
+        return [row.event for row in self.events.tail(100)]

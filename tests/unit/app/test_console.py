@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from lockgate.app.console import client_of, console_for, reach_of
+from lockgate.app.settings import Settings
+from lockgate.app.settings_admin import Console
+from lockgate.app.wiring import Plant, console_of, open_stores
+from lockgate.model.reference import ReferenceBroken
+from lockgate.upstream.fetch import Reach
+from support.browser import Browser, to_application
+
+ASKED = Console(issuer="https://login.example/t1", origin="https://gate.example",
+                provider_origins=("https://keys.example",))  # fmt: skip
+
+
+def test_only_origins_the_operator_named_are_asked() -> None:
+    named = frozenset({"https://login.example", "https://keys.example"})
+    assert reach_of(ASKED, "https://login.example/t1") == Reach(internal=named)
+
+
+def test_the_client_secret_is_read_from_where_it_is(tmp_path: Path) -> None:
+    place = tmp_path / "secret"
+    place.write_text("s3cret\n")
+    asked = ASKED.model_copy(update={"client_secret": f"file:{place}"})
+    made = client_of(asked, "https://login.example/t1")
+    assert (made.secret, made.redirect) == ("s3cret", "https://gate.example/console/callback")
+    assert client_of(ASKED, "https://login.example/t1").secret == ""
+    with pytest.raises(ReferenceBroken):
+        client_of(
+            asked.model_copy(update={"client_secret": "env:NO_SUCH_ONE"}), "https://a.example"
+        )
+
+
+async def test_the_console_stands_on_the_gateways_stores(tmp_path: Path) -> None:
+    plant = Plant(open_stores(tmp_path / "data"), Settings())
+    try:
+        assert console_of(plant, Settings, lambda _, __: None) is None
+
+        def settings() -> Settings:
+            return Settings(console=ASKED)
+
+        found = console_of(plant, settings, lambda _, __: None)
+        assert found is not None
+        for application in (found, console_for(plant, settings, lambda _, __: None)):
+            browser = Browser(to_application(application), "https://gate.example")
+            page = await browser.get("/console/recover")
+            wrong = await browser.submit(page, "/console/recover", code="guess")
+            assert wrong.status == 403
+        assert [r.event.reason for r in plant.stores.events.tail(9)] == ["admin.recovery"] * 2
+    finally:
+        await plant.close()
+        plant.stores.engine.dispose()
