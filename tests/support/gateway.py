@@ -16,7 +16,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -81,7 +81,8 @@ class Gateway:
         """Variables of the gateway's own, beside those of the tests."""
         self._keys: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
-        self._seen: set[int] = set()
+        self._seen: dict[int, int] = {}
+        """When each process began that was ever seen below it: ids are used again."""
         self.settings: dict[str, Any] = {
             "listen": {"port": 0},
             "upstreams": dict(upstreams or {}),
@@ -195,14 +196,21 @@ class Gateway:
 
     def children(self) -> set[int]:
         """Everything that lives and descends from it; remembered for ``orphans``."""
-        self._seen |= _descendants(self.pid)
-        return {pid for pid in self._seen if alive(pid)}
+        self._see(_descendants(self.pid))
+        return {pid for pid in self._same() if alive(pid)}
 
     def orphans(self, seconds: float = 10.0) -> set[int]:
         """What is left of the children seen so far, and of any that mention this folder."""
-        self._seen |= set(_mentioning(str(self.folder))) - {os.getpid()}
-        left = {pid for pid in self._seen if pid != self.pid and not gone(pid, seconds)}
-        return {pid for pid in left if alive(pid)}
+        self._see(set(_mentioning(str(self.folder))) - {os.getpid()})
+        left = {pid for pid in self._same() if pid != self.pid and not gone(pid, seconds)}
+        return {pid for pid in self._same() if pid in left and alive(pid)}
+
+    def _see(self, pids: Iterable[int]) -> None:
+        self._seen |= {pid: began for pid in pids if (began := _began(pid))}
+
+    def _same(self) -> set[int]:
+        """Those that were seen, without whatever has come by the id of one that ended."""
+        return {pid for pid, began in self._seen.items() if _began(pid) == began}
 
     def signal(self, number: signal.Signals) -> None:
         self.children()
@@ -347,6 +355,14 @@ def _processes() -> Iterator[int]:
 def _parent(pid: int) -> int:
     try:
         return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def _began(pid: int) -> int:
+    """In clock ticks since boot (proc(5), ``starttime``); 0 where it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
     except (OSError, IndexError):
         return 0
 

@@ -8,6 +8,8 @@ import orjson
 
 from lockgate.app.brake import Brake
 from lockgate.app.ingress_http import Edge, Ingress
+from lockgate.app.protected_resource import ProtectedResource
+from lockgate.identity.dpop import Nonces
 from lockgate.identity.evidence import Evidence
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.model import Principal
@@ -42,13 +44,15 @@ class House:
         self.ingress = Ingress(
             self.stage.gateway, edge, self,
             lambda reason, peer: self.refused.append((reason, peer)), lambda: self.health,
-            Brake(messages, lambda: 0),
+            Brake(messages, lambda: 0), ProtectedResource(dict, Nonces(b"n" * 32), lambda: 0),
         )  # fmt: skip
 
     async def authenticate(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal:
-        return self.recheck(evidence, now_ms)
+        return await self.recheck(evidence, now_ms)
 
-    def recheck(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal:
+    async def recheck(
+        self, evidence: Evidence, now_ms: int, grace_ms: int = 0
+    ) -> Principal | AuthRefusal:
         if evidence.authorization == ("Bearer broken",):
             raise ValueError("a defect")
         if not evidence.authorization:

@@ -192,7 +192,7 @@ class Stage:
         given, faults = story.given, story.faults
         self.story = story
         self.events = events
-        self.principal = principal_of(given["principal"])
+        self.principal = proved(principal_of(given["principal"]), given)
         self.upstream = Upstream(given.get("upstream", "clinic"))
         tools = ToolCache()
         self.simulated = SimulatedUpstream(given, faults, tools)
@@ -324,6 +324,15 @@ def principal_of(text: str) -> Principal:
         kind="service" if service else "person", subject=subject, roles=held, agent=agent,
         owner=subject, authn=frozenset({"api_key"}),
     )  # fmt: skip
+
+
+def proved(principal: Principal, given: Mapping[str, Any]) -> Principal:
+    """With what was proved (an API key where ``authn`` does not say) and the ``scopes``."""
+    return msgspec.structs.replace(
+        principal,
+        authn=frozenset(given.get("authn", principal.authn)),
+        scopes=frozenset(given.get("scopes", ())),
+    )
 
 
 def mapping_of(given: Mapping[str, Any], upstream: Upstream) -> ArgumentMapping:

@@ -1,6 +1,8 @@
 """What a worker does besides answering: its copies stay current, what was counted is recorded."""
 
 import asyncio
+import gc
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -9,18 +11,30 @@ from lockgate.app.reload import Reloader
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
 from lockgate.app.wiring import Plant
+from lockgate.model import StoreDown
 from lockgate.store.pushes import Pushes, pushes_of
 from lockgate.store.quota_rows import RENEW_SECONDS
 
+log = logging.getLogger("lockgate.background")
+
 T = TypeVar("T")
+
+CREDENTIALS = frozenset({"api_key", "revocation"})
+"""Topics whose rows decide who may come in."""
 
 REFRESH_SECONDS = 0.5
 """Revoked keys, ended sessions and new approvals are seen within this time."""
 TALLY_SECONDS = 10.0
 WATCH_SECONDS = 1.0
+USES_SECONDS = 60.0
+"""How old the last use of a key may be in the database while it is used on."""
 LISTEN_SECONDS = 0.5
 """How long the thread that listens waits at a time, and so how long it may keep the end waiting."""
 RECONNECT_SECONDS = 2.0
+COLLECT_SECONDS = 60.0
+"""What a link or a configuration that is over leaves behind is in cycles. They are few objects, so
+the collector by itself would look for old ones once in days; but buffers and compiled policies
+hang on them."""
 
 
 class Sooner:
@@ -33,9 +47,9 @@ class Sooner:
 
     def told(self, topics: frozenset[str]) -> None:
         """``""`` may be anything."""
-        if topics & {"", "api_key"}:
+        if topics & {"", *CREDENTIALS}:
             self.keys.set()
-        if topics - {"api_key"}:
+        if topics - CREDENTIALS:
             self.rest.set()
         if topics & {"", "configuration"}:
             self.configuration.set()
@@ -67,7 +81,9 @@ class Background:
             every(self._refresh, "reading sessions and approvals", self._read_rest, sooner.rest),
             every(RENEW_SECONDS, "renewing what was taken", self._plant.quota.renew),
             every(TALLY_SECONDS, "recording refused credentials", self._tally),
+            every(USES_SECONDS, "noting which keys are used", self._write_uses),
             every(WATCH_SECONDS, "watching the configuration", self._watch, sooner.configuration),
+            every(COLLECT_SECONDS, "collecting garbage", _collect),
             *more,
         ]
         if self._pushes is not None:
@@ -81,6 +97,10 @@ class Background:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        try:
+            await self._write_uses()
+        except StoreDown as down:
+            log.warning("which keys were used last is lost: %s", down)
         for thread in self._threads.values():
             await asyncio.to_thread(thread.shutdown)
         if self._pushes is not None:
@@ -91,7 +111,7 @@ class Background:
         return await loop.run_in_executor(self._threads[thread], work, *given)
 
     async def _read_keys(self) -> None:
-        await self._in("keys", self._plant.ring.refresh, now_ms())
+        await self._in("keys", self._plant.refresh_credentials, now_ms())
 
     async def _read_rest(self) -> None:
         await self._in("copies", self._plant.refresh_rest, now_ms())
@@ -99,6 +119,16 @@ class Background:
     async def _watch(self) -> None:
         await self._reloader.check()
         await self._in("copies", self._plant.shared.say, self._reloader.taken)
+
+    async def _write_uses(self) -> None:
+        used = self._plant.key_uses.drain()
+        if not used:
+            return
+        try:
+            await self._in("copies", self._plant.stores.keys.note_used, used)
+        except (StoreDown, asyncio.CancelledError):  # written twice does no harm
+            self._plant.key_uses.restore(used)
+            raise
 
     async def _tally(self) -> None:
         journal = self._plant.journal
@@ -112,3 +142,7 @@ class Background:
             self._sooner.told(await self._in("listening", pushes.wait, LISTEN_SECONDS))
 
         return listen
+
+
+async def _collect() -> None:
+    gc.collect()

@@ -41,13 +41,19 @@ class Exchange:
         """DER of what the client has shown; empty for none."""
         self.caller: Caller | None = None
         """Once it is known who asks."""
+        self.base = ""
+        """Where the client reached us, without path; known once ``Host`` has been checked."""
         self.started = False
         self._whole = False
         self._receive = receive
         self._send = send
 
     def evidence(self) -> Evidence:
-        return Evidence(tuple(self.headers.all("authorization")), self.peer, self.certificate)
+        sent = self.headers.all
+        return Evidence(
+            tuple(sent("authorization")), self.peer, self.certificate, dpop=tuple(sent("dpop")),
+            method=self.method, url=self.base + self.path,
+        )  # fmt: skip
 
     async def body(self, most: int, seconds: float) -> bytes:
         """Raises ``WireRefusal`` ``wire.too-large`` or ``wire.too-slow``, and ``ClientGone``."""

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NoReturn, Protocol
 
 import msgspec
@@ -13,7 +14,6 @@ from lockgate.app.brake import Brake
 from lockgate.app.exchange import (
     ClientGone,
     Exchange,
-    HeaderList,
     Receive,
     Scope,
     Send,
@@ -23,6 +23,7 @@ from lockgate.app.exchange import (
 from lockgate.app.gateway import Gateway
 from lockgate.app.incoming import Incoming
 from lockgate.app.outbox import Outbox
+from lockgate.app.protected_resource import ProtectedResource
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.streams import JSON, Streams, respond
 from lockgate.identity.evidence import Evidence
@@ -47,9 +48,24 @@ class Edge(msgspec.Struct, frozen=True):
     origins: frozenset[str]
     message_bytes: int
     body_seconds: float
+    public_url: str = ""
+    """Where clients reach this gateway, where they are not told by its own address."""
+    grace_ms: int = 0
+    """How long a call may go on whose token has expired meanwhile."""
     proxies: Proxies = Proxies()
     tls: ssl.SSLContext | None = None
     """Of the next handshake; None: plain HTTP."""
+
+    def base(self, host: str) -> str:
+        """Of the URL a client used; ``host`` has been checked. Without ``public_url`` only this
+        machine reaches the gateway, or its own way there says so."""
+        scheme = "http" if self.tls is None else "https"
+        return self.public_url or f"{scheme}://{host.lower()}"
+
+
+Answerer = Callable[[Exchange], Awaitable[None]]
+"""Answers all requests below a path of its own, whose edge has been checked. Raises
+``WireRefusal``."""
 
 
 class Identity(Protocol):
@@ -57,11 +73,16 @@ class Identity(Protocol):
 
     async def authenticate(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal: ...
 
-    def recheck(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal: ...
+    async def recheck(
+        self, evidence: Evidence, now_ms: int, grace_ms: int
+    ) -> Principal | AuthRefusal: ...
 
 
 class Ingress:
-    """Raw ASGI application. Whatever goes wrong inside, the client gets a catalogued refusal."""
+    """Raw ASGI application. Whatever goes wrong inside, the client gets a catalogued refusal.
+
+    ``beside``: what else is served here, by its path; whoever answers there authenticates too.
+    """
 
     def __init__(
         self,
@@ -71,6 +92,8 @@ class Ingress:
         refused: Callable[[str, str], None],
         health: Callable[[], dict[str, Any]],
         brake: Brake,
+        resource: ProtectedResource,
+        beside: Mapping[str, Answerer] = MappingProxyType({}),
     ) -> None:
         self._gateway = gateway
         self.edge = edge
@@ -80,6 +103,8 @@ class Ingress:
         self._refused = refused
         self._health = health
         self._brake = brake
+        self._resource = resource
+        self._beside = beside
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -103,6 +128,10 @@ class Ingress:
             return
         self._check_edge(exchange)
         self._look_behind_proxy(exchange)
+        for place, answer in self._beside.items():
+            if exchange.path == place or exchange.path.startswith(f"{place}/"):
+                await answer(exchange)
+                return
         path = exchange.path.rstrip("/")
         if path != "/mcp" and not path.startswith("/mcp/"):
             raise WireRefusal("wire.bad-path")
@@ -140,6 +169,7 @@ class Ingress:
         host = exchange.headers.all("host")
         if len(host) != 1 or host[0].lower() not in self.edge.hosts:
             raise WireRefusal("wire.bad-host")
+        exchange.base = self.edge.base(host[0])
         origin = exchange.headers.all("origin")
         if origin and (len(origin) > 1 or origin[0].lower() not in self.edge.origins):
             raise WireRefusal("wire.bad-origin")
@@ -160,10 +190,11 @@ class Ingress:
             _raise(known)
         return known
 
-    def _holds(self, exchange: Exchange) -> bool:
+    async def _holds(self, exchange: Exchange) -> bool:
         """Whether the same credential would still be let in here, as the same principal."""
         caller = exchange.caller
-        known = self._identity.recheck(exchange.evidence(), now_ms())
+        grace = self.edge.grace_ms if exchange.method == "POST" else 0
+        known = await self._identity.recheck(exchange.evidence(), now_ms(), grace)
         return (
             caller is not None
             and known == caller.principal
@@ -197,7 +228,8 @@ class Ingress:
         if exchange.started:  # a stream: it has its own way to say so
             await exchange.write(encode_event(body), last=True)
         else:
-            headers = [*JSON, *_EXTRA.get(reason, ())]
+            challenge = self._resource.challenge(reason, exchange.base, exchange.path)
+            headers = [*JSON, *challenge]
             if reason == "wire.bad-http-method":
                 headers.append((b"allow", _allowed(exchange)))
             await exchange.turn_away(REASONS[reason].http, body, headers)
@@ -216,13 +248,6 @@ class Ingress:
 def _raise(refused: AuthRefusal) -> NoReturn:
     log.info("credential refused: %s (%s)", refused.reason, refused.detail)
     raise WireRefusal(refused.reason)
-
-
-_EXTRA: dict[str, HeaderList] = {
-    "auth.missing": ((b"www-authenticate", b'Bearer realm="lockgate"'),),
-    "auth.certificate": ((b"www-authenticate", b'Bearer realm="lockgate"'),),
-    "auth.invalid": ((b"www-authenticate", b'Bearer realm="lockgate", error="invalid_token"'),),
-}
 
 
 def _check_media_types(exchange: Exchange) -> None:

@@ -26,6 +26,7 @@ from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import MappingInvalid
 from lockgate.policy.source import PolicyInvalid
 from lockgate.store.approvals import StoredApprovals
+from lockgate.store.revocations import StoredRevocations
 
 
 class LocalOffice:
@@ -95,9 +96,14 @@ class LocalOffice:
         stores = stores_of(self._settings())
         try:
             approvals = StoredApprovals(stores.engine, now_ms)
-            yield Records(stores.keys, stores.events, approvals, stores.secrets.pepper())
+            revocations = StoredRevocations(stores.engine)
+            pepper = stores.secrets.pepper()
+            yield Records(stores.keys, stores.events, approvals, revocations, pepper)
         finally:
             stores.engine.dispose()
+
+    def issuers(self) -> Mapping[str, str]:
+        return {name: one.url for name, one in self._settings().issuers.items()}
 
     def now_ms(self) -> int:
         return now_ms()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -14,11 +15,14 @@ import uvicorn
 
 from lockgate.app.background import Background
 from lockgate.app.crew import Crew
-from lockgate.app.front import Front, front_of
+from lockgate.app.front import edge_of, front_of, scheme_of
 from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
 from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Edge, Ingress
+from lockgate.app.logout import PATH as LOGOUT
+from lockgate.app.logout import Logout
+from lockgate.app.protected_resource import WELL_KNOWN, ProtectedResource
 from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
 from lockgate.app.seat import Greeter, Line, Seat
 from lockgate.app.settings import Settings
@@ -26,6 +30,8 @@ from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
 from lockgate.app.tls_greeter import TlsGreeter
 from lockgate.app.wiring import Plant, stores_of
+from lockgate.control_plane.services.tokens import Tokens
+from lockgate.identity.logout_token import LogoutCheck
 from lockgate.model import JournalDown
 from lockgate.model.problem import Problem
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
@@ -66,7 +72,7 @@ async def opened(
     front, stores = front_of(settings), stores_of(settings)
     crew = Crew(stores.host, line)
     plant = Plant(stores, settings, crew.among)
-    plant.authenticator.workloads = front.workloads
+    plant.identities.authenticator.workloads = front.workloads
     state = plant.state(settings, read_policies(settings, path.parent))
 
     def refused(reason: str, peer: str) -> None:
@@ -78,14 +84,14 @@ async def opened(
         edge = edge_of(new, bound, changed := front_of(new))
         gateway.state = plant.state(new, read_policies(new, path.parent))
         gateway.hub.reloaded()
-        plant.authenticator.workloads, ingress.edge = changed.workloads, edge
+        plant.identities.authenticator.workloads, ingress.edge = changed.workloads, edge
         _say_fixed(settings, new)
 
     reloader = Reloader(path, settings, apply, seen)
 
-    ingress = Ingress(
-        gateway, edge_of(settings, bound, front), plant.authenticator, refused,
-        lambda: health(plant, reloader) | crew.told, plant.brake,
+    ingress = ingress_of(
+        plant, gateway, edge_of(settings, bound, front), refused,
+        lambda: health(plant, reloader) | crew.told,
     )  # fmt: skip
     await crew.join(plant, gateway, ingress.streams, reloader)
     background = Background(plant, reloader)
@@ -99,6 +105,29 @@ async def opened(
         await background.stop()
         await gateway.hub.close()
         await _close(plant, crew)
+
+
+def ingress_of(
+    plant: Plant,
+    gateway: Gateway,
+    edge: Edge,
+    refused: Callable[[str, str], None],
+    found: Callable[[], dict[str, Any]],
+) -> Ingress:
+    """``found``: what the health endpoint says."""
+    known = plant.identities
+    resource = ProtectedResource(lambda: known.issuers, known.nonces, now_ms)
+    beside = {WELL_KNOWN: resource.answer, LOGOUT: logout_of(plant).answer}
+    return Ingress(
+        gateway, edge, known.authenticator, refused, found, plant.brake, resource, beside
+    )
+
+
+def logout_of(plant: Plant) -> Logout:
+    actor = {"via": "back-channel logout"}
+    tokens = Tokens(plant.revocations, plant.stores.events, {}, actor, now_ms, secrets.token_bytes)
+    check = LogoutCheck(lambda: plant.identities.issuers, plant.identities.keys)
+    return Logout(check, tokens, lambda: plant.revocations.refresh(now_ms()), now_ms)
 
 
 def gateway_of(
@@ -199,30 +228,12 @@ def _greeter(running: Running) -> Greeter | None:
     return TlsGreeter(lambda: running.ingress.edge.tls or first, seconds, running.refused)
 
 
-def scheme_of(settings: Settings) -> str:
-    return "http" if settings.listen.tls is None else "https"
-
-
-def edge_of(settings: Settings, bound: str, front: Front) -> Edge:
-    """Loopback names are always this gateway's, with its port; others by ``listen.hosts``."""
-    port, scheme = bound.rsplit(":", 1)[1], scheme_of(settings)
-    names = {bound, *(f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]"))}
-    named = {n for host in settings.listen.hosts for n in (host, f"{host}:{port}")}
-    return Edge(
-        hosts=frozenset(n.lower() for n in names | named),
-        origins=frozenset(settings.listen.origins) | {f"{scheme}://{n.lower()}" for n in names},
-        message_bytes=settings.limits.message_bytes,
-        body_seconds=settings.limits.body_seconds,
-        proxies=front.proxies,
-        tls=front.tls,
-    )
-
-
 def health(plant: Plant, reloader: Reloader) -> dict[str, Any]:
     """Ready means: calls can be recorded, keys are known to be current."""
     faults = {
         "journal": not plant.journal.healthy,
         "keys": not plant.ring.fresh(now_ms()),
+        "revocations": not plant.revocations.fresh(now_ms()),
     }
     broken = sorted(name for name, fault in faults.items() if fault)
     found: dict[str, Any] = {"status": "not ready" if broken else "ready", "service": "lockgate"}

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from lockgate.app.settings_issuers import IssuerSettings
 from lockgate.app.settings_kinds import (
     Closed,
     HostName,
@@ -63,6 +64,8 @@ class Listen(Closed):
     """TCP port; 0 takes any free one."""
     hosts: tuple[HostName, ...] = ()
     """Host names clients may use, besides loopback names (guards against DNS rebinding)."""
+    public_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^/?#@\\s]+)?$")] = ""
+    """Where clients reach the gate, without path: access tokens must be meant for it."""
     origins: tuple[Origin, ...] = ()
     """Web origins whose pages may call the gate. Empty: none."""
     behind_tls_proxy: bool = False
@@ -228,6 +231,21 @@ class Settings(Closed):
         if self.workloads:
             check_certificates_asked(self.listen.tls, "workloads")
             check_known_once(self.workloads, "workloads")
+        return self
+
+    issuers: dict[UpstreamName, IssuerSettings] = {}
+    """Identity providers whose access tokens are accepted, by the name policy knows them by."""
+
+    @model_validator(mode="after")
+    def _one_is_asked(self) -> "Settings":
+        asked = [name for name, one in self.issuers.items() if one.introspection is not None]
+        if len(asked) > 1:
+            raise refuse("one issuer that is asked about opaque tokens",
+                         "A token would be shown to a stranger: keep introspection at one of "
+                         f"{', '.join(asked)}.", ("issuers", asked[1]))  # fmt: skip
+        urls = [one.url for one in self.issuers.values()]
+        if len(urls) > len(set(urls)):
+            raise refuse("each issuer once", "Remove one of those with the same url.", ("issuers",))
         return self
 
 

@@ -75,7 +75,7 @@ class Streams:
     def __init__(
         self,
         gateway: Speaks,
-        holds: Callable[[Exchange], bool],
+        holds: Callable[[Exchange], Awaitable[bool]],
         relay: Relay = alone,
     ) -> None:
         self.keep_alive_seconds = KEEP_ALIVE_SECONDS
@@ -120,7 +120,7 @@ class Streams:
             if closed.done():
                 self._client_left(exchange, working)
                 return None
-            if exchange.started and not self._holds(exchange):
+            if exchange.started and not await self._holds(exchange):
                 working.cancel()
                 await asyncio.wait({working})
                 break
@@ -211,15 +211,16 @@ class Streams:
             raise WireRefusal("stream.elsewhere")
         return follower
 
-    def _stands(self, exchange: Exchange, caller: Caller) -> bool:
+    async def _stands(self, exchange: Exchange, caller: Caller) -> bool:
         """The credential is good and the session has not ended, here or in another worker."""
         try:
-            return self._holds(exchange) and bool(self._gateway.resume(exchange.headers, caller))
+            session = self._gateway.resume(exchange.headers, caller)
         except WireRefusal:
             return False
+        return session is not None and await self._holds(exchange)
 
     async def _follow(
-        self, exchange: Exchange, follower: Following, stands: Callable[[], bool]
+        self, exchange: Exchange, follower: Following, stands: Callable[[], Awaitable[bool]]
     ) -> None:
         closed = asyncio.ensure_future(exchange.closed())
         closed.add_done_callback(follower.wake)
@@ -227,7 +228,7 @@ class Streams:
         quiet = 0.0
         try:
             await exchange.start(200, SSE)
-            while not closed.done() and stands():
+            while not closed.done() and await stands():
                 said = follower.take()
                 if said or quiet >= self.keep_alive_seconds:
                     await exchange.write(said or KEEP_ALIVE)

@@ -13,14 +13,14 @@ from sqlalchemy import Engine
 
 from lockgate.app.brake import Brake
 from lockgate.app.gateway import State
+from lockgate.app.identities import Identities, issuers_of, reach_of
 from lockgate.app.quotas import message_limits, quota_limits, quota_of
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.stamps import Clock, now_ms, stamp
 from lockgate.approval.gate import Marks
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
-from lockgate.identity.api_key import KeyCheck
-from lockgate.identity.authenticate import Authenticator
+from lockgate.identity.key_uses import KeyUses
 from lockgate.model import APPROVALS, NOW, QUOTA, Approval, Call, FactKey, StoreDown, Upstream
 from lockgate.model.reference import ReferenceBroken, resolve_reference
 from lockgate.pipeline import record
@@ -41,11 +41,13 @@ from lockgate.store.keys import StoredKeys
 from lockgate.store.migrate import upgrade
 from lockgate.store.postgresql import has_schema, open_postgresql
 from lockgate.store.quota import Buckets
+from lockgate.store.revocations import StoredRevocations
 from lockgate.store.sealing import AesGcmSealer
 from lockgate.store.secrets import LocalSecrets, host_id, private_folder
 from lockgate.store.session_states import StoredSessionStates
 from lockgate.store.sessions import StoredSessions
 from lockgate.store.sqlite import open_sqlite
+from lockgate.store.used_proofs import StoredProofs
 from lockgate.upstream.catalogue import Changed, Registry, ToolCache
 from lockgate.upstream.connect import Connector
 from lockgate.upstream.forward import Forwarder
@@ -141,7 +143,15 @@ class Plant:
         self.states = StoredSessionStates(stores.engine, now_ms)
         self.shared = StoredConfiguration(stores.engine, stores.host, now_ms)
         self.sealer = AesGcmSealer(stores.secrets.sealing_key())
-        self.authenticator = Authenticator(KeyCheck(self.ring, stores.secrets.pepper()))
+        self.key_uses = KeyUses()
+        self.revocations = StoredRevocations(stores.engine)
+        self.identities = Identities(
+            self.ring,
+            self.key_uses,
+            stores.secrets.pepper(),
+            self.revocations,
+            StoredProofs(stores.engine, now_ms),
+        )
         self.tally = RefusalTally(lambda: stamp().id)
         self.quota = quota_of(stores.engine, settings, among.node, among.buckets)
         self.brake = Brake(message_limits(settings), now_ms)
@@ -169,11 +179,16 @@ class Plant:
 
     def refresh(self, now: int) -> None:
         """Bring the copies of keys, sessions and approvals up to date. Raises ``StoreDown``."""
-        self.ring.refresh(now)
+        self.refresh_credentials(now)
         self.refresh_rest(now)
 
+    def refresh_credentials(self, now: int) -> None:
+        """Which keys there are, and which tokens count no more. Raises ``StoreDown``."""
+        self.ring.refresh(now)
+        self.revocations.refresh(now)
+
     def refresh_rest(self, now: int) -> None:
-        """All but the keys. Raises ``StoreDown``."""
+        """All but the credentials. Raises ``StoreDown``."""
         self.shared.refresh(now)
         self.states.refresh(now)
         self.sessions.refresh(now)
@@ -183,6 +198,7 @@ class Plant:
         """Raises ``PolicyInvalid``, ``MappingInvalid`` or ``ReferenceBroken``; changes nothing
         until everything has been built."""
         bundle = PolicyBundle.compile(policies, argument_mapping(settings))
+        issuers = issuers_of(settings, resolved)
         registered = [register(name, one, settings) for name, one in settings.upstreams.items()]
         sources: dict[FactKey[Any], Source] = {
             NOW: Clock(),
@@ -204,6 +220,7 @@ class Plant:
             self.tools.forget(name)
             self.pool.retire(name)
         self.registry.replace(registered)
+        self.identities.replace(issuers, reach_of(settings))
         self.quota.limits = quota_limits(settings)
         self.brake.limits = message_limits(settings)
         return State(

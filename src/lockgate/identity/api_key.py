@@ -9,15 +9,21 @@ import base64
 import binascii
 import hashlib
 import hmac
+import logging
 import re
 from collections.abc import Callable
 from typing import Literal, Protocol
 
 import msgspec
 
+from lockgate.identity.key_uses import KeyUses
+from lockgate.identity.networks import Network, inside, network_in
 from lockgate.identity.refusal import AuthRefusal
+from lockgate.identity.wrong_keys import WrongKeys
 from lockgate.model import KeyRecord, Principal
 from lockgate.model.key import KeyKind
+
+log = logging.getLogger("lockgate.identity")
 
 _PREFIX: dict[KeyKind, str] = {"personal": "lgp", "service": "lgs"}
 _KIND: dict[str, KeyKind] = {prefix: kind for kind, prefix in _PREFIX.items()}
@@ -57,6 +63,11 @@ def parse(text: str) -> KeyText | None:
     return KeyText(_KIND[found[1]], found[2])
 
 
+def looks_like_key(text: str) -> bool:
+    """Whether it is meant to be one: then nobody else is asked about it."""
+    return text[:4] in ("lgp_", "lgs_")
+
+
 def mint(
     kind: KeyKind, pepper: bytes, random_bytes: Callable[[int], bytes]
 ) -> tuple[str, str, str]:
@@ -74,52 +85,106 @@ def hash_of(text: str, pepper: bytes) -> str:
     return hmac.digest(pepper, b"lockgate/key/v1\0" + text.encode(), "sha256").hex()
 
 
+class _Accepted(msgspec.Struct, frozen=True, gc=False):
+    """What a key was good for when it was last checked in full."""
+
+    version: int
+    """Of the book."""
+    expires: int
+    networks: tuple[Network, ...]
+    principal: Principal
+
+
 class KeyCheck:
     """Key to principal. Not for several threads.
 
-    ``remember``: how many accepted keys are held (by their SHA-256, never their text) until the
-    book changes, so that the next call of the same client need not be checked again in full.
+    ``remember``: how many accepted keys are held (by their SHA-256, never their text), so that the
+    next call of the same client need not be checked in full until the book changes. A key that was
+    accepted here before is never throttled: nobody but its holder can send it again.
     """
 
-    def __init__(self, book: KeyBook, pepper: bytes, remember: int = 4_096) -> None:
+    def __init__(
+        self,
+        book: KeyBook,
+        pepper: bytes,
+        uses: KeyUses | None = None,
+        remember: int = 4_096,
+    ) -> None:
         self._book = book
         self._pepper = pepper
+        self._uses = uses or KeyUses()
         self._remember = remember
-        self._accepted: dict[bytes, tuple[int, Principal]] = {}
-        self._version = book.version
+        self._accepted: dict[bytes, _Accepted] = {}
+        self._wrong = WrongKeys()
 
-    def check(self, text: str, now_ms: int) -> Principal | AuthRefusal:
-        """``text``: what was sent as a key."""
+    def check(self, text: str, peer: str, now_ms: int) -> Principal | AuthRefusal:
+        """``text``: what was sent as a key; ``peer``: the address it came from."""
         if not self._book.fresh(now_ms):
             return AuthRefusal("auth.unknown", "the keys were not read lately")
-        if self._book.version != self._version:
-            self._version = self._book.version
-            self._accepted.clear()
         mark = hashlib.sha256(text.encode()).digest()
         known = self._accepted.get(mark)
-        if known is not None and now_ms < known[0]:
-            return known[1]
-        return self._check(text, mark, now_ms)
+        if known is not None and known.networks and not inside(peer, known.networks):
+            known = None
+        if known is None or known.version != self._book.version or now_ms >= known.expires:
+            checked = self._checked(text, mark, peer, now_ms, throttled=known is None)
+            if isinstance(checked, AuthRefusal):
+                return checked
+            known = checked
+        self._uses.note(known.principal.credential, now_ms)
+        return known.principal
 
-    def _check(self, text: str, mark: bytes, now_ms: int) -> Principal | AuthRefusal:
+    def _checked(
+        self, text: str, mark: bytes, peer: str, now_ms: int, *, throttled: bool
+    ) -> _Accepted | AuthRefusal:
         key = parse(text)
+        key_id = key.id if key else ""
+        record = self._book.find(key_id) if key else None
+        flooding = throttled and self._wrong.peer_spent(peer, now_ms)
+        # Of an address that floods only ids that exist are looked at any further: a right key that
+        # is new here still gets in, and a wrong one hears the same whether its id exists or not.
+        waiting = throttled and self._wrong.key_spent(peer, key_id, now_ms)
+        if waiting or (flooding and record is None):
+            return AuthRefusal("auth.throttled", f"too many wrong keys from {peer}")
+        wrong = self._wrong_with(text, key, record, peer, now_ms)
+        if wrong or record is None:
+            self._accepted.pop(mark, None)
+            self._wrong.add(peer, key_id, now_ms)
+            return AuthRefusal("auth.throttled" if flooding else "auth.invalid", wrong)
+        return self._accept(record, mark)
+
+    def _wrong_with(
+        self, text: str, key: KeyText | None, record: KeyRecord | None, peer: str, now_ms: int
+    ) -> str:
+        """Which check failed, for operators; empty where none did."""
         if key is None:
-            return AuthRefusal("auth.invalid", "not spelled like a Lockgate key")
-        record = self._book.find(key.id)
+            return "not spelled like a Lockgate key"
         # The same work for an unknown id as for a wrong secret.
         stored = _NO_HASH if record is None else record.hash
         proved = hmac.compare_digest(hash_of(text, self._pepper), stored)
         if record is None or not proved or record.kind != key.kind:
-            return AuthRefusal("auth.invalid", f"key {key.id} is unknown or its secret is wrong")
+            return f"key {key.id} is unknown or its secret is wrong"
         if record.revoked:
-            return AuthRefusal("auth.invalid", f"key {key.id} was revoked")
+            return f"key {key.id} was revoked"
         if now_ms >= record.expires:
-            return AuthRefusal("auth.invalid", f"key {key.id} has expired")
-        principal = _principal(record)
+            return f"key {key.id} has expired"
+        if record.networks and not inside(peer, _networks(record)):
+            # Whoever sent it has the secret: somebody should know. The allowance for wrong keys
+            # keeps this from filling the log.
+            log.warning("key %s may not be used from %s", key.id, peer or "an unknown address")
+            return f"key {key.id} may not be used from {peer or 'an unknown address'}"
+        return ""
+
+    def _accept(self, record: KeyRecord, mark: bytes) -> _Accepted:
+        found = _Accepted(self._book.version, record.expires, _networks(record), _principal(record))
+        self._accepted.pop(mark, None)
         if len(self._accepted) >= self._remember:
-            self._accepted.pop(next(iter(self._accepted)))
-        self._accepted[mark] = (record.expires, principal)
-        return principal
+            del self._accepted[next(iter(self._accepted))]
+        self._accepted[mark] = found
+        return found
+
+
+def _networks(record: KeyRecord) -> tuple[Network, ...]:
+    return tuple(map(network_in, record.networks))
 
 
 def _principal(record: KeyRecord) -> Principal:
@@ -131,6 +196,7 @@ def _principal(record: KeyRecord) -> Principal:
         owner=record.owner,
         authn=frozenset({"api_key"}),
         credential=record.id,
+        scopes=record.scopes,
     )
 
 

@@ -24,3 +24,14 @@ class KeyRecord(msgspec.Struct, frozen=True):
     expires: int
     """Both in milliseconds since the Unix epoch. Expiry is mandatory."""
     revoked: int = 0
+    scopes: frozenset[str] = frozenset()
+    """What it was issued for, as ``principal.scopes`` in policy (RFC 6749, 3.3). Without any, it
+    may what policy says of its subject and roles, no more and no less."""
+    networks: tuple[str, ...] = ()
+    """Where it may be used from, in CIDR notation (RFC 4632, 3.1; RFC 4291, 2.3); anywhere where
+    there are none."""
+    successor: str = ""
+    """Id of the key that was made in its place; this one then expires."""
+    used: int = 0
+    """When it was last accepted, as far as that is written: running gateways are up to a minute
+    ahead. 0: never."""

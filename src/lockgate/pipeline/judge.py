@@ -1,7 +1,6 @@
 """Ask every control, and combine the answers."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from lockgate.model import (
@@ -37,14 +36,9 @@ def _verdict(control: Control[S], subject: S, facts: Facts) -> Verdict:
 
 
 def judge(controls: Sequence[Control[S]], subject: S, facts: Facts) -> Decision:
-    required = _ids_of(tuple(controls))
+    # Every control of this order must be heard.
+    required = frozenset([control.id for control in controls])
     return combine(subject.digest, verdicts_of(controls, subject, facts), required=required)
-
-
-@lru_cache(maxsize=16)
-def _ids_of(controls: tuple[Control[Any], ...]) -> frozenset[str]:
-    """Every control of this order must be heard."""
-    return frozenset(control.id for control in controls)
 
 
 def stricter(decision: Decision, reason: str, *because: str) -> Decision:

@@ -11,7 +11,14 @@ import orjson
 
 from lockgate.model import Principal, Upstream
 from lockgate.policy.bundle import PolicyBundle
-from lockgate.policy.entities import Uid, action_uid, as_policy_sees, entities_of, principal_uid
+from lockgate.policy.entities import (
+    LONGEST,
+    Uid,
+    action_uid,
+    as_policy_sees,
+    entities_of,
+    principal_uid,
+)
 from lockgate.policy.mapping import Request
 from lockgate.policy.recent import Recent
 from lockgate.policy.rule import may_fail, policy_set
@@ -74,8 +81,11 @@ class Authorizer:
         """The full decision. ``now``: milliseconds since the Unix epoch."""
         place = (as_policy_sees(principal), upstream, request.action, request.resource)
         try:
-            prepared = self._prepare(place)
+            lasting = len(request.resource.id) <= LONGEST
+            prepared = self._prepare(place) if lasting else self._make(*place)
             context = request.context(approvals, now if prepared.part.timed else 0)
+            if not lasting:
+                return self._decide(prepared, request, context)
             key = (place, hashlib.sha256(context.encode()).digest())
             return self._answers.get(key, lambda: self._decide(prepared, request, context))
         except (ValueError, orjson.JSONEncodeError):
@@ -104,7 +114,7 @@ class Authorizer:
             return "denied"
         place = (as_policy_sees(principal), upstream, action, resource)
         try:
-            prepared = self._prepare(place)
+            prepared = self._make(*place)  # not kept: who asks this keeps the answer
             result = cedarpy.is_authorized_partial(
                 {
                     "principal": principal_uid(principal).text(),

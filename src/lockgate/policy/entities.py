@@ -38,6 +38,10 @@ _SAME = {"resources/unsubscribe": "resources/subscribe"}
 """Methods that are another one's action: whoever may begin something may end it."""
 _REFERENCES: dict[str, Kind] = {"ref/prompt": "Prompt", "ref/resource": "Resource"}
 
+LONGEST = 512
+"""Characters of an id up to which anything is remembered under it: clients choose URIs of megabytes
+as they please. The names of tools and prompts are shorter."""
+
 
 class Uid(msgspec.Struct, frozen=True):
     """A Cedar entity's type and id."""
@@ -50,10 +54,10 @@ class Uid(msgspec.Struct, frozen=True):
 
     def text(self) -> str:
         """``Tool::"clinic/x"`` as Cedar itself writes it."""
-        return _printed(self.type, self.id)
+        print_ = _known_print if len(self.id) <= LONGEST else _printed
+        return print_(self.type, self.id)
 
 
-@lru_cache(maxsize=4096)
 def _printed(kind: str, name: str) -> str:
     # Cedar reads an id in surface syntax only in its own normal form, which depends on its Unicode
     # tables, so Cedar is asked to print it.
@@ -65,6 +69,9 @@ def _printed(kind: str, name: str) -> str:
     if not (printed.startswith(head) and printed.endswith(tail)):
         raise ValueError("Cedar prints policies in a form that is not known here")
     return printed[len(head) : -len(tail)]
+
+
+_known_print = lru_cache(maxsize=4096)(_printed)
 
 
 def action_uid(method: str) -> Uid | None:
@@ -129,6 +136,10 @@ def _principal(principal: Principal) -> dict[str, Any]:
         "owner": principal.owner,
         "authn": sorted(principal.authn),
         "workload": principal.workload,
+        "actors": sorted(set(principal.actors)),
+        "acr": principal.acr,
+        "auth_time": principal.auth_time * 1_000,  # as `context.now`
+        "scopes": sorted(principal.scopes),
     }
     roles = tuple(Uid("Role", role) for role in sorted(principal.roles))
     return _entity(principal_uid(principal), attributes, roles)

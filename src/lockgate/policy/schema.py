@@ -14,7 +14,8 @@ _ENTITIES = """\
 entity Role;
 entity Person, Service, System in [Role] = {
   subject: String, agent: String, owner: String, authn: Set<String>,
-  workload: String
+  workload: String,
+  scopes: Set<String>, actors: Set<String>, acr: String, auth_time: Long
 };
 entity Upstream = {
   name: String, trust: String, region: String, data_classes: Set<String>

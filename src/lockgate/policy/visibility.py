@@ -16,7 +16,7 @@ from lockgate.model import (
 )
 from lockgate.policy.authorizer import Authorizer, Outlook
 from lockgate.policy.bundle import PolicyBundle
-from lockgate.policy.entities import Kind, as_policy_sees, item_uid
+from lockgate.policy.entities import LONGEST, Kind, as_policy_sees, item_uid
 from lockgate.policy.recent import Recent
 
 _KEPT = 16_384
@@ -62,7 +62,11 @@ class Visibility:
 
     def _obligation(self, who: Principal, call: Call, item: Item) -> Obligation | None:
         key = (who, call.upstream, call.method, item.name)
-        match self._known.get(key, lambda: self._outlook(*key)):
+        if len(item.name) <= LONGEST:
+            outlook = self._known.get(key, lambda: self._outlook(*key))
+        else:
+            outlook = self._outlook(*key)
+        match outlook:
             case "denied":
                 return Obligation("hide", item.pointer)
             case "conditional":

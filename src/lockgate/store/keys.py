@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import Engine, Row, insert, select, update
+from sqlalchemy import Engine, Row, bindparam, insert, select, update
 
 from lockgate.model import KeyRecord
 from lockgate.model.key import KeyKind
@@ -36,6 +36,29 @@ class StoredKeys:
                 bump(connection, TOPIC)
         return done > 0
 
+    def rotate(self, key_id: str, successor: KeyRecord, expires: int) -> bool:
+        """Add ``successor`` and let the key end at ``expires``, both or neither. False where the
+        key is not there, was revoked, has a successor or would end sooner."""
+        wanted = (api_key.c.id == key_id) & (api_key.c.revoked == 0) & (api_key.c.successor == "")
+        wanted &= api_key.c.expires >= expires
+        change = update(api_key).where(wanted).values(successor=successor.id, expires=expires)
+        with store_errors("cannot rotate the key"), writing(self._engine) as connection:
+            done = connection.execute(change).rowcount > 0
+            if done:
+                connection.execute(insert(api_key).values(**_row(successor)))
+                bump(connection, TOPIC)
+        return done
+
+    def note_used(self, uses: Mapping[str, int]) -> None:
+        """``uses``: when each was last accepted. What is written already and newer stays. No change
+        that anybody must read: the version stays too."""
+        wanted = (api_key.c.id == bindparam("key")) & (api_key.c.used < bindparam("at"))
+        change = update(api_key).where(wanted).values(used=bindparam("at"))
+        rows = [{"key": key_id, "at": at} for key_id, at in uses.items()]
+        with store_errors("cannot note which keys are used"), writing(self._engine) as connection:
+            if rows:
+                connection.execute(change, rows)
+
     def list(self) -> tuple[KeyRecord, ...]:
         """All, also the revoked and expired, oldest first."""
         query = select(api_key).order_by(api_key.c.created, api_key.c.id)
@@ -56,7 +79,9 @@ def _row(record: KeyRecord) -> dict[str, Any]:
         "id": record.id, "kind": record.kind, "owner": record.owner, "subject": record.subject,
         "roles": orjson.dumps(sorted(record.roles)).decode(), "agent": record.agent,
         "hash": record.hash, "created": record.created, "expires": record.expires,
-        "revoked": record.revoked,
+        "revoked": record.revoked, "scopes": orjson.dumps(sorted(record.scopes)).decode(),
+        "networks": orjson.dumps(record.networks).decode(), "successor": record.successor,
+        "used": record.used,
     }  # fmt: skip
 
 
@@ -65,4 +90,6 @@ def _record(row: Row[Any]) -> KeyRecord:
         id=row.id, kind=cast("KeyKind", row.kind), owner=row.owner, subject=row.subject,
         roles=frozenset(orjson.loads(row.roles)), agent=row.agent, hash=row.hash,
         created=row.created, expires=row.expires, revoked=row.revoked,
+        scopes=frozenset(orjson.loads(row.scopes)), networks=tuple(orjson.loads(row.networks)),
+        successor=row.successor, used=row.used,
     )  # fmt: skip

@@ -33,6 +33,29 @@ class MemoryKeys:
             self._version += 1
             return True
 
+    def rotate(self, key_id: str, successor: KeyRecord, expires: int) -> bool:
+        """Add ``successor`` and let the key end at ``expires``, both or neither. False where the
+        key is not there, was revoked, has a successor or would end sooner."""
+        with self._lock:
+            found = self._records.get(key_id)
+            if found is None or found.revoked or found.successor or found.expires < expires:
+                return False
+            if successor.id in self._records:
+                raise StoreDown("cannot rotate the key: its successor's id is taken")
+            ending = msgspec.structs.replace(found, successor=successor.id, expires=expires)
+            self._records |= {key_id: ending, successor.id: successor}
+            self._version += 1
+            return True
+
+    def note_used(self, uses: Mapping[str, int]) -> None:
+        """``uses``: when each was last accepted. What is written already and newer stays. No change
+        that anybody must read: the version stays too."""
+        with self._lock:
+            for key_id, at in uses.items():
+                found = self._records.get(key_id)
+                if found is not None and found.used < at:
+                    self._records[key_id] = msgspec.structs.replace(found, used=at)
+
     def list(self) -> tuple[KeyRecord, ...]:
         """All, also the revoked and expired, oldest first."""
         return tuple(sorted(self._records.values(), key=lambda r: (r.created, r.id)))

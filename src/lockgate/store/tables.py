@@ -14,9 +14,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
-SCHEMA = "0002"
+SCHEMA = "0004"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -76,8 +77,13 @@ api_key = Table(
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),
     Column("revoked", BigInteger, nullable=False),
+    Column("scopes", Text, nullable=False, server_default="[]"),
+    Column("networks", Text, nullable=False, server_default="[]"),
+    Column("successor", Text, nullable=False, server_default=text("''")),
+    Column("used", BigInteger, nullable=False, server_default="0"),
 )
-"""``roles`` is a sorted JSON array; ``revoked`` is 0 until it happens."""
+"""``roles`` and ``scopes`` are sorted JSON arrays, ``networks`` is one as given; ``revoked`` and
+``used`` are 0 until it happens. ``used`` changes without a new version of the topic."""
 
 approval = Table(
     "approval",
@@ -129,3 +135,23 @@ feed = Table(
     Column("version", BigInteger, nullable=False),
 )
 """A number a topic, raised in the same transaction as every change of its rows."""
+
+revocation = Table(
+    "revocation",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("issuer", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("before", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+)
+"""Access tokens that count no more: see ``model.revocation``."""
+
+used_proof = Table(
+    "used_proof",
+    metadata,
+    Column("mark", Text, primary_key=True),
+    Column("expires", BigInteger, nullable=False),
+    Index("ix_used_proof_expires", "expires"),
+)
+"""DPoP proofs (RFC 9449) that were accepted, by a digest, until they would be too old anyway."""

@@ -14,6 +14,9 @@ from lockgate.model import SendFailed
 _HOST = re.compile("[!-~]+")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
+_SHORT = 512
+"""Characters up to which a header is remembered. Some mirror what is in a call (MCP 2026-07-28,
+``Mcp-Param-``), and that may be long."""
 _SAFE = "/?:@!$&'()*+,;=-._~%[]"
 
 
@@ -65,12 +68,18 @@ class Address(msgspec.Struct, frozen=True):
         return cls(host, port, secure, quote(target, safe=_SAFE), credential)
 
 
-@lru_cache(1024)
 def _line(name: str, value: str) -> str:
+    return (_known_line if len(name) + len(value) <= _SHORT else _checked)(name, value)
+
+
+def _checked(name: str, value: str) -> str:
     if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
         # Neither is repeated: they may be secret.
         raise SendFailed("upstream.unreachable", "a configured header is not valid")
     return f"{name}: {value.strip()}"
+
+
+_known_line = lru_cache(1024)(_checked)
 
 
 def cause(failure: Exception) -> str:

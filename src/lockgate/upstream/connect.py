@@ -20,7 +20,10 @@ from lockgate.upstream.traffic import Held
 
 CONNECT_SECONDS = 10.0
 REMEMBERED = 1_000
-"""Links that are over, for what was subscribed to over them."""
+"""Links that are over, for what was subscribed to over them. Nothing else of them is kept."""
+
+Key = tuple[str, Terms]
+"""Upstream name, and for whom the link is held."""
 
 
 def build_client(target: HttpTarget, bounds: Bounds) -> HttpClient:
@@ -51,8 +54,10 @@ class Connector:
         self._build = build
         self._memory = memory or EraMemory()
         self._events = events
-        self._links: dict[tuple[str, Terms], tuple[Target, Link]] = {}
-        """The last one held on each terms."""
+        self._links: dict[Key, tuple[Target, Link]] = {}
+        """The last one held on each terms, while it works."""
+        self._over: dict[Key, tuple[Target, frozenset[str]]] = {}
+        """What was subscribed to over it, when it works no longer."""
         self._clients: dict[str, tuple[HttpTarget, HttpClient]] = {}
         self._tails: dict[str, Tail] = {}
 
@@ -61,18 +66,26 @@ class Connector:
         subscribed to again, and what it may have missed is told. Raises ``SendFailed``."""
         held, key = Held(registered.name, terms, self._events), (registered.name, terms)
         link = await self._open(registered, held)
-        target, before = self._links.pop(key, (None, None))
-        if before and target == registered.target:
-            await _resubscribe(link, before.subscribed, held, registered.bounds)
+        target, uris = self._before(key)
+        if target == registered.target:
+            await _resubscribe(link, uris, held, registered.bounds)
         self._links[key] = (registered.target, link)
-        self._forget()
+        self._let_go()
         return link
 
-    def _forget(self) -> None:
-        if len(self._links) > REMEMBERED:
-            over = [key for key, (_, one) in self._links.items() if one.broken]
-            for key in over:
-                del self._links[key]
+    def _before(self, key: Key) -> tuple[Target | None, frozenset[str]]:
+        """Where the last link held on these terms led, and what was subscribed to over it."""
+        target, link = self._links.pop(key, (None, None))
+        kept = self._over.pop(key, (None, frozenset[str]()))
+        return (target, link.subscribed) if link else kept
+
+    def _let_go(self) -> None:
+        """A link drags its buffers and tasks along: what is over is kept as its few names only."""
+        for key in [key for key, (_, one) in self._links.items() if one.broken]:
+            target, link = self._links.pop(key)
+            self._over[key] = (target, link.subscribed)
+        while len(self._over) > REMEMBERED:
+            del self._over[next(iter(self._over))]
 
     async def _open(self, registered: Registered, held: Held) -> Link:
         target = registered.target

@@ -55,6 +55,11 @@ class Response:
         found = self._headers.get(name.lower().encode())
         return None if found is None else found.decode("latin-1")
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """By lower-case name; of repeated ones the first."""
+        return {k.decode("latin-1"): v.decode("latin-1") for k, v in self._headers.items()}
+
     async def read(self) -> bytes:
         """Some bytes of the body; none at its end. Raises ``SendFailed``."""
         while not self._chunks:
@@ -199,12 +204,20 @@ class HttpClient:
     """Everything of one endpoint goes over it."""
 
     def __init__(
-        self, url: str, connect_seconds: float, context: ssl.SSLContext | None = None
+        self,
+        url: str,
+        connect_seconds: float,
+        context: ssl.SSLContext | None = None,
+        *,
+        peer: str | None = None,
     ) -> None:
-        """``context``: instead of the system's trust store. An invalid URL is told on use."""
+        """``context``: instead of the system's trust store. ``peer``: the IP address to connect
+        to, instead of asking for the host's; the certificate must be the host's all the same. An
+        invalid URL is told on use."""
         self._url = url
         self._connect_seconds = connect_seconds
         self._context = context
+        self._peer = peer
         self._connections: set[_Connection] = set()
         self._idle: list[_Connection] = []
 
@@ -256,12 +269,12 @@ class HttpClient:
 
     async def _connect(self) -> _Connection:
         at = self._address
-        context = self._secured if at.secure else None
-        loop = asyncio.get_running_loop()
+        context, name = (self._secured, at.host) if at.secure else (None, None)
+        loop, peer = asyncio.get_running_loop(), self._peer or at.host
         try:
             async with asyncio.timeout(self._connect_seconds):
                 _, connection = await loop.create_connection(
-                    lambda: _Connection(self), at.host, at.port, ssl=context
+                    lambda: _Connection(self), peer, at.port, ssl=context, server_hostname=name
                 )
         except TimeoutError:
             detail = f"no connection in {self._connect_seconds:g} s"

@@ -15,6 +15,9 @@ from lockgate.wire import edit
 
 NOTHING = b"{}"
 
+_SHORT = 4_096
+"""Bytes up to which what a client declares is remembered."""
+
 TASKS = "io.modelcontextprotocol/tasks"
 _UI = "io.modelcontextprotocol/ui"
 _UI_TYPES = ("text/html;profile=mcp-app",)
@@ -44,9 +47,12 @@ _EXTENSIONS: Mapping[str, Callable[[Any], dict[str, Any]]] = {TASKS: lambda _: {
 """What is told of each extension that is carried."""
 
 
-@lru_cache(maxsize=256)
 def asks_of(capabilities: bytes) -> bytes:
     """``Envelope.asks`` of declared capabilities: the part that is carried, in one spelling."""
+    return (_known_asks if len(capabilities) <= _SHORT else _asks_of)(capabilities)
+
+
+def _asks_of(capabilities: bytes) -> bytes:
     said = orjson.loads(capabilities)
     found: dict[str, Any] = {
         name: _known(said[name], members)
@@ -65,6 +71,10 @@ def asks_of(capabilities: bytes) -> bytes:
         if carried:
             found["extensions"] = carried
     return orjson.dumps(found, option=orjson.OPT_SORT_KEYS)
+
+
+_known_asks = lru_cache(maxsize=256)(_asks_of)
+"""The same clients declare the same in every request."""
 
 
 def _known(said: Mapping[str, Any], members: Collection[str]) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """Copies follow what other workers write."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from lockgate.app.background import Background, Sooner
 from lockgate.app.reload import Reloader
@@ -81,6 +84,34 @@ async def test_postgresql_tells_what_another_worker_writes(folder: Path, postgre
         await written_elsewhere_is_seen(here, there)
 
 
+async def test_which_keys_were_used_is_written_at_the_end_and_only_moves_forward(
+    folder: Path,
+) -> None:
+    here, there = Worker(folder), Worker(folder)
+    here.stores.keys.add(KEY)
+    async with here.running(LONG):
+        async with there.running(LONG):
+            there.plant.key_uses.note("a", 7)
+            assert [k.used for k in here.stores.keys.list()] == [0], "no call waits for a write"
+        assert [k.used for k in here.stores.keys.list()] == [7]
+        here.plant.key_uses.note("a", 5)
+    again = open_stores(folder / "data")
+    assert [k.used for k in again.keys.list()] == [7]
+    again.engine.dispose()
+
+
+async def test_a_use_that_cannot_be_written_is_kept_and_the_end_comes_all_the_same(
+    folder: Path,
+) -> None:
+    here = Worker(folder)
+    here.stores.keys.add(KEY)
+    with here.stores.engine.begin() as connection:
+        connection.execute(text("DROP TABLE api_key"))
+    async with here.running(LONG):
+        here.plant.key_uses.note("a", 7)
+    assert here.plant.key_uses.drain() == {"a": 7}
+
+
 @pytest.mark.parametrize(
     ("topics", "woken"),
     [
@@ -109,3 +140,21 @@ async def test_a_change_of_the_configuration_reaches_every_worker(folder: Path) 
         await becomes(lambda: there.plant.shared.taken[0] == here.reloader.taken)
         assert not there.plant.shared.differs(there.reloader.taken, now_ms() + 60_000)
         assert there.plant.shared.differs(before, now_ms() + 60_000)
+
+
+async def test_what_is_over_is_given_back_though_it_is_old_and_in_a_cycle(folder: Path) -> None:
+    class Over:
+        def __init__(self) -> None:
+            self.itself = self
+
+    one = Over()
+    gone = weakref.ref(one)
+    here = Worker(folder)
+    gc.disable()  # it would come across it by chance
+    try:
+        del one
+        assert gone() is not None
+        async with here.running(LONG):
+            await becomes(lambda: gone() is None)
+    finally:
+        gc.enable()

@@ -11,18 +11,16 @@ from typing import Any
 
 import pytest
 
-from lockgate.app.front import front_of
+from lockgate.app.front import edge_of, front_of, scheme_of
 from lockgate.app.reload import Reloader
 from lockgate.app.server import (
     CONNECTIONS,
     Running,
     address_of,
-    edge_of,
     health,
     listen,
     opened,
     read_policies,
-    scheme_of,
     serve,
     server_config,
 )
@@ -279,7 +277,7 @@ async def test_a_reload_replaces_certificates_or_none(folder: Folder, tmp_path: 
     tls = "listen:\n  tls: {certificate: gate.pem, key: gate.key, client_ca: ca.pem}\n"
     folder.write(f"{tls}workloads: {{desk: {{spiffe: {DOMAIN}/desk}}}}\n")
     async with folder.opened() as running:
-        first, known = running.ingress.edge.tls, running.plant.authenticator.workloads
+        first, known = running.ingress.edge.tls, running.plant.identities.authenticator.workloads
         assert isinstance(known.shown(desk.der, now_ms()), Shown)
         (tmp_path / "gate.key").write_text("odd")
         running.reloader.reload()
@@ -290,7 +288,7 @@ async def test_a_reload_replaces_certificates_or_none(folder: Folder, tmp_path: 
         running.reloader.reload()
         assert running.reloader.problem == ""
         assert running.ingress.edge.tls is not first
-        known = running.plant.authenticator.workloads
+        known = running.plant.identities.authenticator.workloads
         assert not isinstance(known.shown(desk.der, now_ms()), Shown)
 
 

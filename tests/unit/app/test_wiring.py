@@ -252,20 +252,24 @@ def test_what_cannot_be_built_changes_nothing(
 # Stores.
 
 
-def test_keys_are_known_from_the_next_refresh_on(plant: Plant) -> None:
+async def test_keys_are_known_from_the_next_refresh_on(plant: Plant) -> None:
     stores = plant.stores
     service = Keys(stores.keys, stores.events, stores.secrets.pepper(), "t", now_ms,
                    secrets.token_bytes)  # fmt: skip
     key = service.create(KeyOrder("personal", "alice", 1, roles=("doctor",)))
     asked = Evidence((f"Bearer {key.text}",))
-    assert isinstance(plant.authenticator.recheck(asked, now_ms()), AuthRefusal)
+    assert isinstance(
+        await plant.identities.authenticator.authenticate(asked, now_ms()), AuthRefusal
+    )
     plant.refresh(now_ms())
-    found = plant.authenticator.recheck(asked, now_ms())
+    found = await plant.identities.authenticator.authenticate(asked, now_ms())
     assert isinstance(found, Principal)
     assert (found.id, found.roles) == ("person:alice", frozenset({"doctor"}))
     service.revoke(key.record.id)
     plant.refresh(now_ms())
-    assert isinstance(plant.authenticator.recheck(asked, now_ms()), AuthRefusal)
+    assert isinstance(
+        await plant.identities.authenticator.authenticate(asked, now_ms()), AuthRefusal
+    )
 
 
 async def test_another_process_s_endings_and_approvals_are_known_from_then_on(

@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockgate.identity import wrong_keys
 from lockgate.identity.api_key import KeyCheck, KeyText, hash_of, mint, parse
+from lockgate.identity.key_uses import KeyUses
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.model import KeyRecord, Principal
 from support.key_book import Book
 
 PEPPER = b"p" * 32
+PEER = "192.0.2.7"
 NOW = 1_000_000
 
 
@@ -27,7 +30,7 @@ RECORD = record(KEY_ID, HASH)
 
 
 def ask(book: Book, text: str, now: int = NOW) -> Principal | AuthRefusal:
-    return KeyCheck(book, PEPPER).check(text, now)
+    return KeyCheck(book, PEPPER).check(text, PEER, now)
 
 
 def reason(answer: Principal | AuthRefusal) -> str:
@@ -122,25 +125,25 @@ def test_a_token_that_is_no_key_is_invalid(token: str) -> None:
 
 def test_another_pepper_voids_every_key() -> None:
     other = KeyCheck(Book(RECORD), b"q" * 32)
-    assert reason(other.check(TEXT, NOW)) == "auth.invalid"
+    assert reason(other.check(TEXT, PEER, NOW)) == "auth.invalid"
 
 
 def test_a_stale_book_means_unknown_also_for_a_key_it_knew() -> None:
     book = Book(RECORD)
     asked = KeyCheck(book, PEPPER)
-    assert isinstance(asked.check(TEXT, NOW), Principal)
+    assert isinstance(asked.check(TEXT, PEER, NOW), Principal)
     book.is_fresh = False
-    assert reason(asked.check(TEXT, NOW)) == "auth.unknown"
+    assert reason(asked.check(TEXT, PEER, NOW)) == "auth.unknown"
 
 
 def test_a_known_key_is_not_looked_up_again_until_the_book_changes() -> None:
     book = Book(RECORD)
     asked = KeyCheck(book, PEPPER)
     for _ in range(3):
-        asked.check(TEXT, NOW)
+        asked.check(TEXT, PEER, NOW)
     assert book.looked_up == 1
     book.replace(msgspec.structs.replace(RECORD, roles=frozenset({"doctor"})))
-    answer = asked.check(TEXT, NOW)
+    answer = asked.check(TEXT, PEER, NOW)
     assert isinstance(answer, Principal)
     assert answer.roles == {"doctor"}
 
@@ -148,15 +151,15 @@ def test_a_known_key_is_not_looked_up_again_until_the_book_changes() -> None:
 def test_a_revoked_key_is_refused_at_once() -> None:
     book = Book(RECORD)
     asked = KeyCheck(book, PEPPER)
-    assert isinstance(asked.check(TEXT, NOW), Principal)
+    assert isinstance(asked.check(TEXT, PEER, NOW), Principal)
     book.replace(msgspec.structs.replace(RECORD, revoked=NOW))
-    assert reason(asked.check(TEXT, NOW)) == "auth.invalid"
+    assert reason(asked.check(TEXT, PEER, NOW)) == "auth.invalid"
 
 
 def test_a_known_key_still_expires() -> None:
     asked = KeyCheck(Book(RECORD), PEPPER)
-    assert isinstance(asked.check(TEXT, NOW + 499), Principal)
-    assert reason(asked.check(TEXT, NOW + 500)) == "auth.invalid"
+    assert isinstance(asked.check(TEXT, PEER, NOW + 499), Principal)
+    assert reason(asked.check(TEXT, PEER, NOW + 500)) == "auth.invalid"
 
 
 def test_what_is_remembered_is_bounded_and_holds_no_key() -> None:
@@ -164,10 +167,10 @@ def test_what_is_remembered_is_bounded_and_holds_no_key() -> None:
     book = Book(*(record(key_id, stored) for key_id, _, stored in minted))
     asked = KeyCheck(book, PEPPER, remember=2)
     for _, text, _ in minted:
-        assert isinstance(asked.check(text, NOW), Principal)
-    asked.check(minted[-1][1], NOW)
+        assert isinstance(asked.check(text, PEER, NOW), Principal)
+    asked.check(minted[-1][1], PEER, NOW)
     assert book.looked_up == 5
-    asked.check(minted[0][1], NOW)
+    asked.check(minted[0][1], PEER, NOW)
     assert book.looked_up == 6, "the oldest was forgotten"
     kept = repr(vars(asked))
     assert not any(text[17:60] in kept for _, text, _ in minted)
@@ -177,5 +180,111 @@ def test_a_refused_key_is_not_remembered() -> None:
     book = Book()
     asked = KeyCheck(book, PEPPER)
     for _ in range(2):
-        asked.check(TEXT, NOW)
+        asked.check(TEXT, PEER, NOW)
     assert book.looked_up == 2
+
+
+def test_scopes_come_with_the_key() -> None:
+    answer = ask(Book(msgspec.structs.replace(RECORD, scopes=frozenset({"read"}))), TEXT)
+    assert isinstance(answer, Principal)
+    assert answer.scopes == {"read"}
+
+
+HOME = msgspec.structs.replace(RECORD, networks=("10.0.0.0/8", "2001:db8::/32"))
+
+
+def test_a_key_is_refused_from_elsewhere_on_every_call(caplog: pytest.LogCaptureFixture) -> None:
+    asked = KeyCheck(Book(HOME), PEPPER)
+    for peer in ("10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1", "10.1.2.3"):
+        assert isinstance(asked.check(TEXT, peer, NOW), Principal)
+        for other in ("192.0.2.7", "2001:db9::1", "", "10.1.2.3.4"):
+            answer = asked.check(TEXT, other, NOW)
+            assert reason(answer) == "auth.invalid"
+            assert isinstance(answer, AuthRefusal)
+            assert "may not be used from" in answer.detail
+    assert f"key {KEY_ID} may not be used from 192.0.2.7" in caplog.text
+    assert TEXT[17:] not in caplog.text
+
+
+def test_who_is_wrong_from_elsewhere_learns_nothing_about_the_networks() -> None:
+    stolen = KeyCheck(Book(HOME), PEPPER).check(TEXT, PEER, NOW)
+    wrong = KeyCheck(Book(record(KEY_ID, "0" * 64)), PEPPER).check(TEXT, PEER, NOW)
+    assert reason(stolen) == reason(wrong)
+
+
+def test_each_accepted_call_is_noted_and_no_refused_one() -> None:
+    uses, book = KeyUses(), Book(HOME)
+    asked = KeyCheck(book, PEPPER, uses)
+    asked.check(TEXT, PEER, NOW)
+    assert uses.drain() == {}
+    asked.check(TEXT, "10.0.0.1", NOW)
+    asked.check(TEXT, "10.0.0.1", NOW + 5)
+    asked.check(TEXT, PEER, NOW + 9)
+    assert uses.drain() == {KEY_ID: NOW + 5}
+
+
+def wrong_of(text: str) -> str:
+    """Another key with the same id, spelled right."""
+    _, other, _ = mint("personal", PEPPER, lambda n: bytes(n) if n == 32 else bytes(range(n)))
+    assert other[:17] == text[:17]
+    return other
+
+
+def test_wrong_secrets_for_one_key_are_throttled_before_they_are_hashed() -> None:
+    book = Book(RECORD)
+    asked = KeyCheck(book, PEPPER)
+    said = [reason(asked.check(wrong_of(TEXT), PEER, NOW)) for _ in range(30)]
+    assert said == ["auth.invalid"] * wrong_keys.TRIES_KEY + ["auth.throttled"] * 20
+    assert reason(asked.check(TEXT, PEER, NOW)) == "auth.throttled", "nor is the right one"
+    later = NOW + wrong_keys.PAUSE_KEY_MS
+    soon = KeyCheck(Book(msgspec.structs.replace(RECORD, expires=later + 9)), PEPPER)
+    for _ in range(30):
+        soon.check(wrong_of(TEXT), PEER, NOW)
+    assert isinstance(soon.check(TEXT, PEER, later), Principal)
+
+
+def test_a_key_that_was_accepted_here_is_not_throttled_also_when_the_book_changes() -> None:
+    book = Book(RECORD)
+    asked = KeyCheck(book, PEPPER)
+    assert isinstance(asked.check(TEXT, PEER, NOW), Principal)
+    flood(asked, PEER)
+    for _ in range(30):
+        asked.check(wrong_of(TEXT), PEER, NOW)
+    assert isinstance(asked.check(TEXT, PEER, NOW), Principal)
+    book.version += 1
+    assert isinstance(asked.check(TEXT, PEER, NOW), Principal)
+    book.replace(msgspec.structs.replace(RECORD, revoked=NOW))
+    assert reason(asked.check(TEXT, PEER, NOW)) == "auth.invalid"
+    assert reason(asked.check(TEXT, PEER, NOW)) == "auth.throttled", "it is a wrong key now"
+
+
+def flood(asked: KeyCheck, peer: str, count: int = 200) -> list[str]:
+    texts = (mint("personal", PEPPER, os.urandom)[1] for _ in range(count))
+    return [reason(asked.check(text, peer, NOW)) for text in texts]
+
+
+def test_many_wrong_keys_from_one_address_are_throttled_and_no_other_address() -> None:
+    asked = KeyCheck(Book(RECORD), PEPPER)
+    bound = wrong_keys.TRIES_PEER
+    assert flood(asked, PEER) == ["auth.invalid"] * bound + ["auth.throttled"] * (200 - bound)
+    assert flood(asked, "192.0.2.8", 1) == ["auth.invalid"]
+
+
+def test_a_right_key_still_gets_in_from_an_address_that_floods() -> None:
+    asked = KeyCheck(Book(RECORD), PEPPER)
+    flood(asked, PEER)
+    assert isinstance(asked.check(TEXT, PEER, NOW), Principal)
+
+
+def test_an_address_that_floods_cannot_tell_which_ids_exist() -> None:
+    asked = KeyCheck(Book(RECORD), PEPPER)
+    flood(asked, PEER)
+    assert reason(asked.check(wrong_of(TEXT), PEER, NOW)) == "auth.throttled"
+    assert flood(asked, PEER, 1) == ["auth.throttled"]
+
+
+def test_what_is_not_spelled_like_a_key_is_throttled_too() -> None:
+    asked = KeyCheck(Book(RECORD), PEPPER)
+    said = [reason(asked.check(f"guess-{n}", PEER, NOW)) for n in range(12)]
+    assert said[-1] == "auth.throttled"
+    assert isinstance(asked.check(TEXT, PEER, NOW), Principal)

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 from lockgate.model import Call, Effect, FactKey, Facts, Obligation, Verdict
 from lockgate.pipeline.judge import judge, stricter, unmet
 from worlds import call
@@ -24,6 +27,16 @@ def test_every_control_is_asked_and_is_required() -> None:
     assert decision.required == {"policy.a", "policy.b"}
     assert decision.effect is Effect.PERMIT
     assert decision.about == call().digest
+
+
+def test_no_control_is_remembered() -> None:
+    """Each reload makes new ones, and they hold all that policy has learnt."""
+    control = Says("policy.a")
+    gone = weakref.ref(control)
+    judge((control,), call(), NONE)
+    del control
+    gc.collect()
+    assert gone() is None
 
 
 def test_no_controls_deny() -> None:

@@ -1,10 +1,12 @@
+import sys
+
 import msgspec
 import pytest
 
 from lockgate.model import SYSTEM, Call, Principal
 from lockgate.policy.authorizer import Answer, Authorizer
 from lockgate.policy.bundle import PolicyBundle
-from lockgate.policy.entities import LISTS, Uid
+from lockgate.policy.entities import LISTS, LONGEST, Uid
 from lockgate.policy.mapping import ArgumentMapping, Request, request_of
 from worlds import ALICE, CLINIC, call, list_call
 
@@ -131,3 +133,21 @@ def test_a_broken_question_is_an_error_also_after_a_sound_one() -> None:
     assert isinstance(sound, Request)
     broken = msgspec.structs.replace(sound, arguments={"n": "x"})
     assert engine.is_authorized(pay.principal, pay.upstream, broken, (), 1).outcome == "error"
+
+
+def test_nothing_is_remembered_under_a_long_uri() -> None:
+    """Clients choose URIs of megabytes as they please."""
+    engine, resource = authorizer(ALL), Uid("Resource", "clinic/" + "x" * LONGEST)
+    asked = Request(Uid("Person", "alice"), Uid("Action", "resources/read"), resource, {})
+    before = sys.getrefcount(resource)
+    assert engine.is_authorized(ALICE, CLINIC, asked, (), 1) == Answer("allow", ("all",))
+    assert sys.getrefcount(resource) == before
+
+
+def test_what_is_foreseen_is_not_kept_twice() -> None:
+    """Whoever asks keeps the answer; the entities of one tool and one person are 11 KB."""
+    engine = authorizer(ALL)
+    resource = Uid("Tool", "clinic/pay")
+    before = sys.getrefcount(resource)
+    assert engine.foresee(ALICE, CLINIC, "tools/call", resource) == "permitted"
+    assert sys.getrefcount(resource) == before

@@ -1,3 +1,4 @@
+import sys
 from typing import Any
 
 import cedarpy
@@ -8,6 +9,7 @@ import pytest
 from lockgate.model import SYSTEM, Call, Principal
 from lockgate.policy.entities import (
     ACTIONS,
+    LONGEST,
     TASKS,
     Uid,
     action_uid,
@@ -48,6 +50,7 @@ def test_policy_sees_the_person_and_not_the_credential() -> None:
         {"agent": "x"},
         {"roles": frozenset()},
         {"authn": frozenset()},
+        {"scopes": frozenset({"clinic.read"})},
         {"owner": "x"},
     ]
     for change in changes:
@@ -122,7 +125,14 @@ def test_entities_carry_what_policies_may_read() -> None:
         "owner": "alice",
         "authn": ["api_key"],
         "workload": "spiffe://clinic.example/desk",
+        "actors": [],
+        "acr": "",
+        "auth_time": 0,
+        "scopes": [],
     }
+    scoped: Principal = msgspec.structs.replace(ALICE, scopes=frozenset({"b", "a"}))
+    seen = orjson.loads(str(entities_of(scoped, CLINIC, tool, SCHEMA)))
+    assert [e["attrs"]["scopes"] for e in seen if e["uid"]["type"] == "Person"] == [["a", "b"]]
 
 
 def test_an_upstream_is_described_once() -> None:
@@ -133,3 +143,10 @@ def test_an_upstream_is_described_once() -> None:
 def test_text_that_is_not_unicode_is_refused() -> None:
     with pytest.raises((ValueError, TypeError)):
         entities_of(ALICE, CLINIC, Uid("Tool", "clinic/\ud800"), SCHEMA)
+
+
+def test_a_long_id_is_printed_and_not_remembered() -> None:
+    name = "clinic/" + "x" * LONGEST
+    before = sys.getrefcount(name)
+    assert Uid("Resource", name).text() == f'Resource::"{name}"'
+    assert sys.getrefcount(name) == before

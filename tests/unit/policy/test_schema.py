@@ -30,6 +30,7 @@ def errors(policy: str) -> list[str]:
         'resource.trust == "untrusted" || resource.data_classes.contains("phi")',
         'principal.agent == "desk" && principal.authn.contains("mfa")',
         'principal.workload == "spiffe://clinic.example/desk"',
+        'principal.scopes.contains("clinic.read") || principal.scopes.isEmpty()',
     ],
 )
 def test_every_word_can_be_used_over_all_principals_actions_and_resources(condition: str) -> None:

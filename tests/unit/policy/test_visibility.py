@@ -1,3 +1,5 @@
+import sys
+
 import msgspec
 import orjson
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from lockgate.model import SYSTEM, Catalogue, Effect, Facts, Item, Obligation, Principal, Reply
 from lockgate.pipeline.control import Control
 from lockgate.policy.bundle import PolicyBundle
+from lockgate.policy.entities import LONGEST
 from lockgate.policy.mapping import ArgumentMapping
 from lockgate.policy.visibility import Visibility
 from worlds import ALICE, BOB, list_call
@@ -93,3 +96,12 @@ def test_what_is_remembered_is_kept_apart() -> None:
     for method, kind in (("tools/list", "conditional"), ("prompts/list", "hide")):
         verdict = control.check(listed(method, ALICE, "delete"), Facts({}))
         assert [o.kind for o in verdict.obligations] == [kind]
+
+
+def test_nothing_is_remembered_under_a_long_uri() -> None:
+    control = Visibility(PolicyBundle.compile({"a": POLICY}, MAPPING))
+    uri = "x" * (LONGEST + 1)
+    before = sys.getrefcount(uri)
+    verdict = control.check(listed("resources/list", ALICE, uri), Facts({}))
+    assert [o.kind for o in verdict.obligations] == ["hide"]
+    assert sys.getrefcount(uri) == before

@@ -29,6 +29,8 @@ def test_a_database_that_cannot_be_read_is_store_down(engine: Engine) -> None:
         lambda: keys.changed(-1),
         lambda: keys.add(KEY),
         lambda: keys.revoke("a", 1),
+        lambda: keys.rotate("a", KEY, 1),
+        lambda: keys.note_used({"a": 1}),
     ):
         with pytest.raises(StoreDown):
             use()

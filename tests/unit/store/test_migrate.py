@@ -6,8 +6,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 
-from lockgate.model import StoreDown
+from lockgate.model import KeyRecord, StoreDown
 from lockgate.store.database import reading, schema_of, writing
+from lockgate.store.keys import StoredKeys
 from lockgate.store.migrate import newest, run, upgrade
 from lockgate.store.postgresql import open_postgresql
 from lockgate.store.sqlite import open_sqlite
@@ -84,6 +85,8 @@ def test_a_database_of_the_first_schema_is_brought_up_with_its_rows(postgres: Se
         with writing(engine) as connection:
             run(connection, "0001")
             connection.execute(text("INSERT INTO feed VALUES ('t', 5)"))
+            key = "('k', 'personal', 'a', 'a', '[]', '', 'h', 1, 9, 0)"
+            connection.execute(text(f"INSERT INTO api_key VALUES {key}"))  # noqa: S608
 
     with postgres.database(made=False) as url:
         with pytest.raises(StoreDown, match="0001"):
@@ -91,6 +94,8 @@ def test_a_database_of_the_first_schema_is_brought_up_with_its_rows(postgres: Se
         opened = open_postgresql(url, upgrade)
         with reading(opened) as connection:
             assert connection.scalar(text("SELECT version FROM feed")) == 5
+        kept = KeyRecord("k", "personal", "a", "a", frozenset(), "", "h", 1, 9)
+        assert StoredKeys(opened).list() == (kept,)
         opened.dispose()
 
 

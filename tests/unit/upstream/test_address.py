@@ -1,5 +1,6 @@
 import socket
 import ssl
+import sys
 
 import pytest
 
@@ -52,3 +53,11 @@ def test_a_cause_leaves_out_what_the_other_side_said() -> None:
     assert cause(ConnectionRefusedError(111, "Connection refused")) == "Connection refused"
     assert cause(socket.gaierror(-2, "Name or service not known")) == "Name or service not known"
     assert cause(OSError("http://a/secret")) == "OSError"
+
+
+def test_a_long_header_is_not_remembered() -> None:
+    address, value = Address.of("http://a/mcp"), "x" * 10_000
+    before = sys.getrefcount(value)
+    head = address.head("POST", {"Mcp-Param-Note": value}, b"{}")
+    assert f"mcp-param-note: {value}\r\n".encode() in head
+    assert sys.getrefcount(value) == before

@@ -1,9 +1,11 @@
 """The connector over everything real: small children, a small endpoint, others' servers."""
 
+import gc
 import json
 import subprocess
 import sys
 import sysconfig
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,23 @@ async def test_what_was_subscribed_to_over_a_broken_link_is_subscribed_to_again(
         ("notifications/tools/list_changed", b"{}"),
         ("notifications/resources/updated", b'{"uri":"file:///a"}'),
     ]
+
+
+@pytest.mark.parametrize("kind", ["legacy", "modern"])
+async def test_of_links_that_are_over_nothing_but_names_is_kept(kind: str) -> None:
+    """Sessions come and go all day, each with links of its own."""
+    connector, gone = Connector(), []
+    target = StdioTarget((sys.executable, "-I", "-S", CHILDREN, kind))
+    one = Registered(Upstream("one"), target, Bounds(grace_seconds=0.2, connect_seconds=30))
+    for number in range(3):
+        link = await connector(one, Terms("person:alice", "legacy", b"{}", f"session-{number}"))
+        await link.request("tools/list", b"{}", envelope=ENVELOPE)
+        await link.close()
+        gone.append(weakref.ref(link))
+    del link
+    gc.collect()
+    assert [each() for each in gone[:2]] == [None, None], "the next opening lets go of it"
+    await connector.close()
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])

@@ -267,9 +267,12 @@ async def test_a_question_ends_with_its_call(open_: Open) -> None:
 async def test_an_upstream_can_take_its_question_back(open_: Open) -> None:
     link, ear = await open_(registered("legacy"), terms=ASKABLE), Ear()
     ear.hold = asyncio.Event()
-    await call(link, "ask-and-withdraw", hears=ear, envelope=LEGACY)
+    asking = asyncio.ensure_future(call(link, "ask-and-withdraw", hears=ear, envelope=LEGACY))
     async with asyncio.timeout(5):
+        await ear.asked.wait()
+        await call(link, "echo", envelope=LEGACY)  # so that it is taken back now
         await ear.withdrawn.wait()
+        await asking
     assert (await call(link, "echo", "still there"))["structuredContent"]["answers"] == []
 
 

@@ -1,3 +1,4 @@
+import sys
 from typing import Any
 
 import orjson
@@ -50,6 +51,13 @@ def test_of_what_a_client_declares_only_that_is_kept_which_is_carried(
     declared: Any, carried: Any
 ) -> None:
     assert orjson.loads(asks(declared)) == carried
+
+
+def test_megabytes_that_a_client_declares_are_not_remembered() -> None:
+    said = orjson.dumps({"roots": {}, "experimental": {"x": "x" * 2**20}})
+    before = sys.getrefcount(said)
+    assert asks_of(said) == b'{"roots":{}}'
+    assert sys.getrefcount(said) == before
 
 
 def test_the_same_capabilities_have_one_spelling() -> None:

@@ -12,6 +12,7 @@ from lockgate.audit.ports import EventStore
 from lockgate.control_plane.services.approvals import ApprovalStore
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.keys import KeyStore
+from lockgate.control_plane.services.tokens import RevocationStore
 from lockgate.model.problem import Problem
 
 
@@ -21,6 +22,7 @@ class Records(msgspec.Struct, frozen=True):
     keys: KeyStore
     events: EventStore
     approvals: ApprovalStore
+    revocations: RevocationStore
     pepper: bytes
     """What key hashes are keyed with."""
 
@@ -68,6 +70,10 @@ class Office(Protocol):
 
     def open(self) -> AbstractContextManager[Records]:
         """Makes the stores where they do not exist. Raises ``Misconfigured`` or ``StoreDown``."""
+        ...
+
+    def issuers(self) -> Mapping[str, str]:
+        """URL of each issuer, by the name the configuration gives it. Raises ``Misconfigured``."""
         ...
 
     def now_ms(self) -> int: ...

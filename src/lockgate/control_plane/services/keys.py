@@ -1,6 +1,7 @@
-"""API keys: made, listed, revoked. Each change is in the journal before it is made."""
+"""API keys: made, listed, rotated, revoked. Each change is in the journal before it is made."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
@@ -8,12 +9,16 @@ import msgspec
 
 from lockgate.control_plane.services.refused import Refused
 from lockgate.identity.api_key import mint
+from lockgate.identity.networks import network_in
 from lockgate.model import AuditEvent, KeyRecord
 from lockgate.model.key import KeyKind
 
 DAY_MS = 86_400_000
 MAX_DAYS = 366
 _LONGEST_NAME = 200
+_MOST_NETWORKS = 32
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+"""RFC 6749, 3.3: ``scope-token``."""
 
 State = Literal["active", "expired", "revoked"]
 
@@ -29,6 +34,11 @@ class KeyStore(Protocol):
 
     def revoke(self, key_id: str, at: int) -> bool:
         """False where there is no such key, or it was revoked before."""
+        ...
+
+    def rotate(self, key_id: str, successor: KeyRecord, expires: int) -> bool:
+        """Add ``successor`` and let the key end at ``expires``, both or neither. False where the
+        key is not there, was revoked, has a successor or would end sooner."""
         ...
 
 
@@ -48,6 +58,9 @@ class KeyOrder(msgspec.Struct, frozen=True):
     """Only for a service: its name. A personal key speaks for its owner."""
     roles: tuple[str, ...] = ()
     agent: str = ""
+    scopes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    """Where it may be used from, in CIDR notation; anywhere where there are none."""
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -57,6 +70,12 @@ class NewKey(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"NewKey({self.record.id})"
+
+
+class Rotation(msgspec.Struct, frozen=True):
+    old: KeyRecord
+    """As it is now, with the time at which it ends."""
+    new: NewKey
 
 
 class Keys:
@@ -86,42 +105,76 @@ class Keys:
         record = KeyRecord(
             id=key_id, kind=order.kind, owner=order.owner, subject=subject,
             roles=frozenset(order.roles), agent=order.agent, hash=hashed,
-            created=now, expires=now + order.days * DAY_MS,
+            created=now, expires=now + order.days * DAY_MS, scopes=frozenset(order.scopes),
+            networks=tuple(str(network_in(one)) for one in order.networks),
         )  # fmt: skip
-        about = {"kind": record.kind, "roles": sorted(record.roles), "expires": record.expires}
-        self._journal("key.create", record, now, about)
+        self._events.append((self._event("key.create", record, now, _described(record)),))
         self._store.add(record)
         return NewKey(record, text)
+
+    def rotate(self, key_id: str, overlap_ms: int, days: int | None = None) -> Rotation:
+        """A successor that is all the key is. The key ends after ``overlap_ms``, or when it would
+        have anyway. ``days``: how long the successor is valid; None: as long as the key was made
+        for. Raises ``Refused`` and ``StoreDown``."""
+        old, now = self._found(key_id), self._now_ms()
+        _check_rotatable(old, now)
+        if days is not None:
+            _check_days(days)
+        new_id, text, hashed = mint(old.kind, self._pepper, self._random_bytes)
+        lasts = days * DAY_MS if days is not None else old.expires - old.created
+        new = msgspec.structs.replace(
+            old, id=new_id, hash=hashed, created=now, expires=now + lasts, used=0
+        )
+        ends = min(old.expires, now + overlap_ms)
+        ending = {"kind": old.kind, "successor": new_id, "expires": ends}
+        self._events.append((
+            self._event("key.create", new, now, {**_described(new), "predecessor": old.id}),
+            self._event("key.rotate", old, now, ending),
+        ))  # fmt: skip
+        if not self._store.rotate(old.id, new, ends):
+            raise Refused(f"Key {old.id} was changed meanwhile.", "Look at it, then try again.")
+        return Rotation(
+            msgspec.structs.replace(old, successor=new_id, expires=ends), NewKey(new, text)
+        )
 
     def list(self) -> tuple[KeyRecord, ...]:
         return self._store.list()
 
     def revoke(self, key_id: str) -> KeyRecord:
         """Raises ``Refused`` when there is no such key or it was revoked before."""
-        found = next((r for r in self._store.list() if r.id == key_id), None)
-        if found is None:
-            raise Refused(f"There is no key {key_id}.", "`lockgate keys list` names them.")
+        found = self._found(key_id)
         if found.revoked:
             raise Refused(f"Key {key_id} was revoked before.")
         return self._revoke(found)
 
     def revoke_all_of(self, owner: str) -> tuple[KeyRecord, ...]:
         """Every key a person answers for, expired ones too. Raises ``Refused`` for none."""
-        found = [r for r in self._store.list() if r.owner == owner and not r.revoked]
-        if not found:
+        done: list[KeyRecord] = []
+        # Once more each time: one of them may have been rotated meanwhile. When all are revoked,
+        # none can be.
+        while found := [r for r in self._store.list() if r.owner == owner and not r.revoked]:
+            done += map(self._revoke, found)
+        if not done:
             raise Refused(f"{owner} owns no key that is not revoked.")
-        return tuple(self._revoke(record) for record in found)
+        return tuple(done)
+
+    def _found(self, key_id: str) -> KeyRecord:
+        found = next((r for r in self._store.list() if r.id == key_id), None)
+        if found is None:
+            raise Refused(f"There is no key {key_id}.", "`lockgate keys list` names them.")
+        return found
 
     def _revoke(self, record: KeyRecord) -> KeyRecord:
         now = self._now_ms()
-        self._journal("key.revoke", record, now, {"kind": record.kind})
+        self._events.append((self._event("key.revoke", record, now, {"kind": record.kind}),))
         self._store.revoke(record.id, now)
         return msgspec.structs.replace(record, revoked=now)
 
-    def _journal(
+    def _event(
         self, action: str, record: KeyRecord, now: int, about: Mapping[str, object]
-    ) -> None:
-        event = AuditEvent(
+    ) -> AuditEvent:
+        whose = {"owner": record.owner, "subject": record.subject, "networks": record.networks}
+        return AuditEvent(
             id=self._random_bytes(16).hex(),
             call="",
             kind="admin.changed",
@@ -131,10 +184,9 @@ class Keys:
             header={"action": action, "target": record.id, **about},
             slots={
                 "actor": json.dumps({"account": self._actor, "via": "cli"}).encode(),
-                "subject": json.dumps({"owner": record.owner, "subject": record.subject}).encode(),
+                "subject": json.dumps(whose).encode(),
             },
         )
-        self._events.append((event,))
 
 
 def state_of(record: KeyRecord, now: int) -> State:
@@ -143,12 +195,35 @@ def state_of(record: KeyRecord, now: int) -> State:
     return "active" if now < record.expires else "expired"
 
 
-def _subject(order: KeyOrder) -> str:
-    _check_names(order)
-    if not 1 <= order.days <= MAX_DAYS:
+def _described(record: KeyRecord) -> dict[str, object]:
+    """What the journal keeps for good: no person, and no address, which may be somebody's home."""
+    return {
+        "kind": record.kind, "roles": sorted(record.roles), "scopes": sorted(record.scopes),
+        "networks": len(record.networks), "expires": record.expires,
+    }  # fmt: skip
+
+
+def _check_rotatable(record: KeyRecord, now: int) -> None:
+    state = state_of(record, now)
+    if state != "active":
+        raise Refused(f"Key {record.id} is {state}.", "Make a new one: `lockgate keys create`.")
+    if record.successor:
+        raise Refused(f"Key {record.id} was rotated before: {record.successor} follows it.",
+                      "Rotate that one.")  # fmt: skip
+
+
+def _check_days(days: int) -> None:
+    if not 1 <= days <= MAX_DAYS:
         raise Refused(
             f"A key is valid for 1 to {MAX_DAYS} days.", "Give for instance --expires 90d."
         )
+
+
+def _subject(order: KeyOrder) -> str:
+    _check_names(order)
+    _check_scopes(order.scopes)
+    _check_networks(order.networks)
+    _check_days(order.days)
     if order.kind == "personal":
         if order.subject not in ("", order.owner):
             remedy = "Leave --subject out, or make a service key."
@@ -168,3 +243,21 @@ def _check_names(order: KeyOrder) -> None:
         raise Refused("A key needs an owner: the person who answers for it.", "Give --owner.")
     if "" in order.roles:
         raise Refused("A role has no name.", "Give --role NAME.")
+
+
+def _check_scopes(scopes: Sequence[str]) -> None:
+    for scope in scopes:
+        if len(scope) > _LONGEST_NAME or not _SCOPE.fullmatch(scope):
+            raise Refused("A scope is a word of ASCII characters without quotes and backslashes.",
+                          "Give --scope once for each.")  # fmt: skip
+
+
+def _check_networks(networks: Sequence[str]) -> None:
+    if len(networks) > _MOST_NETWORKS:
+        raise Refused(f"A key may name {_MOST_NETWORKS} networks at most.")
+    for network in networks:
+        try:
+            network_in(network)
+        except ValueError as error:
+            remedy = "Write for instance 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7."
+            raise Refused(f"--network {network} is no network: {error}.", remedy) from error

@@ -1,0 +1,55 @@
+"""Where issuers tell us that somebody signed out (OpenID Connect Back-Channel Logout 1.0)."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+from lockgate.app.exchange import Exchange
+from lockgate.control_plane.services.tokens import Tokens
+from lockgate.identity.jwt import LONGEST, NotAccepted
+from lockgate.identity.key_sets import KeysUnknown
+from lockgate.identity.logout_token import LogoutCheck
+from lockgate.model import StoreDown
+from lockgate.wire.refusal import WireRefusal
+
+log = logging.getLogger("lockgate.logout")
+
+PATH = "/oauth/backchannel-logout"
+_MOST_BYTES = 2 * LONGEST
+_SECONDS = 10.0
+_DONE = ((b"cache-control", b"no-store"),)
+
+
+class Logout:
+    """``revoke``: journals and stores it; blocks."""
+
+    def __init__(
+        self, check: LogoutCheck, tokens: Tokens, refresh: Callable[[], None],
+        now_ms: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self._check = check
+        self._tokens = tokens
+        self._refresh = refresh
+        self._now_ms = now_ms
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Known in this worker when it is answered, in the others within two seconds. Raises
+        ``WireRefusal``."""
+        if exchange.method != "POST":
+            raise WireRefusal("wire.bad-http-method")
+        body = await exchange.body(_MOST_BYTES, _SECONDS)
+        said = parse_qs(body.decode("latin-1"), max_num_fields=8).get("logout_token", [])
+        if len(said) != 1:
+            raise WireRefusal("auth.logout")
+        try:
+            found = await self._check.check(said[0], self._now_ms())
+            await asyncio.to_thread(self._tokens.add, found)
+            await asyncio.to_thread(self._refresh)
+        except NotAccepted as why:
+            log.info("logout token refused: %s", why)
+            raise WireRefusal("auth.logout") from None
+        except (KeysUnknown, StoreDown) as why:
+            log.warning("a logout could not be taken: %s", why)
+            raise WireRefusal("auth.unknown") from None
+        await exchange.answer(200, b"", _DONE)

@@ -1,0 +1,64 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from lockgate.app.settings import Settings
+from lockgate.app.settings_issuers import IssuerSettings
+
+CORP: dict[str, Any] = {"url": "https://issuer.example"}
+ASKED = {"url": "https://issuer.example/introspect", "secret": "env:S", "client": "gate"}
+
+
+def settings(**blocks: Any) -> Settings:
+    return Settings.model_validate(blocks)
+
+
+def test_an_issuer_is_its_url_and_safe_defaults() -> None:
+    found = IssuerSettings(**CORP)
+    assert (found.profile, found.namespace, found.internal) == ("generic", None, False)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"url": "http://issuer.example"},
+        {"url": "https://user@issuer.example"},
+        {"url": "https://issuer.example?x=1"},
+        {"url": "ftp://issuer.example"},
+        {**CORP, "keys_url": "https://a.example", "keys_file": "keys.json"},
+        {**CORP, "profile": "google"},
+        {**CORP, "profile": "unheard-of"},
+        {**CORP, "leeway_seconds": 301},
+        {**CORP, "introspection": {**ASKED, "secret": "plain"}},
+        {**CORP, "introspection": {**ASKED, "secret": "env:"}},
+        {**CORP, "scopes": frozenset({"two words"})},
+        {**CORP, "surprise": 1},
+    ],
+)
+def test_what_is_not_safe_or_not_known_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        IssuerSettings(**given)
+
+
+def test_loopback_may_be_plain() -> None:
+    assert IssuerSettings(url="http://127.0.0.1:9000").url == "http://127.0.0.1:9000"
+
+
+def test_a_token_is_shown_to_one_issuer_only() -> None:
+    one = {**CORP, "introspection": ASKED}
+    other = {**one, "url": "https://other.example"}
+    settings(issuers={"a": one, "b": {"url": "https://other.example"}})
+    with pytest.raises(ValidationError, match="one issuer"):
+        settings(issuers={"a": one, "b": other})
+
+
+def test_an_issuer_is_named_once() -> None:
+    with pytest.raises(ValidationError, match="each issuer once"):
+        settings(issuers={"a": CORP, "b": CORP})
+
+
+@pytest.mark.parametrize("url", ["gate.example", "https://gate.example/mcp", "https://g?x"])
+def test_the_public_url_has_no_path(url: str) -> None:
+    with pytest.raises(ValidationError):
+        settings(listen={"public_url": url})
