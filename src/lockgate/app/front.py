@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from lockgate.app.ingress_http import Edge
 from lockgate.app.settings import Settings
 from lockgate.app.settings_tls import TlsSettings
 from lockgate.identity.proxies import Proxies, Proxy
@@ -35,6 +36,29 @@ def front_of(settings: Settings) -> Front:
         for name, one in settings.workloads.items()
     ]
     return Front(_context(tls), Proxies(trust, proxies), Workloads(trust, workloads))
+
+
+def scheme_of(settings: Settings) -> str:
+    return "http" if settings.listen.tls is None else "https"
+
+
+def edge_of(settings: Settings, bound: str, front: Front) -> Edge:
+    """Loopback names are always this gateway's, with its port; others by ``listen.hosts``."""
+    port, scheme = bound.rsplit(":", 1)[1], scheme_of(settings)
+    names = {bound, *(f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]"))}
+    named = {n for host in settings.listen.hosts for n in (host, f"{host}:{port}")}
+    return Edge(
+        hosts=frozenset(n.lower() for n in names | named),
+        origins=frozenset(settings.listen.origins) | {f"{scheme}://{n.lower()}" for n in names},
+        message_bytes=settings.limits.message_bytes,
+        body_seconds=settings.limits.body_seconds,
+        scheme="https" if settings.listen.behind_tls_proxy else scheme,
+        console=settings.console.origin or "",
+        public_url=settings.listen.public_url.lower(),
+        grace_ms=int(settings.limits.call_seconds * 1_000),
+        proxies=front.proxies,
+        tls=front.tls,
+    )
 
 
 def _context(tls: TlsSettings) -> ssl.SSLContext:

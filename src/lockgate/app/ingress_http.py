@@ -11,6 +11,7 @@ import msgspec
 import orjson
 
 from lockgate.app.brake import Brake
+from lockgate.app.console_door import hand_over
 from lockgate.app.exchange import (
     Application,
     ClientGone,
@@ -65,9 +66,6 @@ class Edge(msgspec.Struct, frozen=True):
         """Of the URL a client used; ``host`` has been checked."""
         return self.public_url or f"{self.scheme}://{host.lower()}"
 
-
-FORM_BYTES = 65_536
-"""Largest form of the console."""
 
 Answerer = Callable[[Exchange], Awaitable[None]]
 """Answers all requests below a path of its own, whose edge has been checked. Raises
@@ -137,9 +135,7 @@ class Ingress:
         self._look_behind_proxy(exchange)
         path = exchange.path.rstrip("/")
         if self.console is not None and f"{path}/".startswith("/console/"):
-            check_console(exchange, self.edge.console)
-            body = await exchange.body(FORM_BYTES, self.edge.body_seconds)
-            await exchange.hand_to(self.console, body)
+            await hand_over(exchange, self.console, self.edge.console, self.edge.body_seconds)
             return
         self._check_edge(exchange)
         if beside := self._answerer(exchange.path):
@@ -267,14 +263,6 @@ class Ingress:
 def _raise(refused: AuthRefusal) -> NoReturn:
     log.info("credential refused: %s (%s)", refused.reason, refused.detail)
     raise WireRefusal(refused.reason)
-
-
-def check_console(exchange: Exchange, origin: str) -> None:
-    """Only under its own name, and its forms only from its own pages. Raises ``WireRefusal``."""
-    if exchange.headers.all("host") != [origin.partition("://")[2]]:
-        raise WireRefusal("wire.bad-host")
-    if exchange.headers.all("origin") not in ([], [origin]):
-        raise WireRefusal("wire.bad-origin")
 
 
 def _check_media_types(exchange: Exchange) -> None:

@@ -26,7 +26,7 @@ PREFIX = "lockgate-"
 MARGIN_SECONDS = 15.0
 """Beyond the time for running calls, for everything else that an orderly end takes."""
 CROWDED_SECONDS = 1.0
-GREETINGS = 256
+GREETINGS = 512
 """Connections that are not made yet (TLS handshakes) at the same time; more wait to be accepted."""
 
 

@@ -15,18 +15,18 @@ import uvicorn
 from lockgate.app.background import Background
 from lockgate.app.beside import ingress_of
 from lockgate.app.crew import Crew
-from lockgate.app.front import Front, front_of
+from lockgate.app.front import edge_of, front_of, scheme_of
 from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
 from lockgate.app.http_server import Server
-from lockgate.app.ingress_http import Edge, Ingress
+from lockgate.app.ingress_http import Ingress
 from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
 from lockgate.app.seat import Greeter, Line, Seat
 from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
 from lockgate.app.tls_greeter import TlsGreeter
-from lockgate.app.wiring import Plant, console_of, stores_of
+from lockgate.app.wiring import Plant, stores_of
 from lockgate.model import JournalDown
 from lockgate.model.problem import Problem
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
@@ -86,9 +86,8 @@ async def opened(
 
     ingress = ingress_of(
         plant, gateway, edge_of(settings, bound, front), refused,
-        lambda: health(plant, reloader) | crew.told,
+        lambda: health(plant, reloader) | crew.told, lambda: reloader.settings,
     )  # fmt: skip
-    ingress.console = console_of(plant, lambda: reloader.settings, refused)
     await crew.join(plant, gateway, ingress.streams, reloader)
     background = Background(plant, reloader)
     background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick))
@@ -199,29 +198,6 @@ def _greeter(running: Running) -> Greeter | None:
         return None
     seconds = float(running.settings.limits.header_seconds)
     return TlsGreeter(lambda: running.ingress.edge.tls or first, seconds, running.refused)
-
-
-def scheme_of(settings: Settings) -> str:
-    return "http" if settings.listen.tls is None else "https"
-
-
-def edge_of(settings: Settings, bound: str, front: Front) -> Edge:
-    """Loopback names are always this gateway's, with its port; others by ``listen.hosts``."""
-    port, scheme = bound.rsplit(":", 1)[1], scheme_of(settings)
-    names = {bound, *(f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]"))}
-    named = {n for host in settings.listen.hosts for n in (host, f"{host}:{port}")}
-    return Edge(
-        hosts=frozenset(n.lower() for n in names | named),
-        origins=frozenset(settings.listen.origins) | {f"{scheme}://{n.lower()}" for n in names},
-        message_bytes=settings.limits.message_bytes,
-        body_seconds=settings.limits.body_seconds,
-        proxies=front.proxies,
-        tls=front.tls,
-        scheme="https" if settings.listen.behind_tls_proxy else scheme,
-        console=settings.console.origin or "",
-        public_url=settings.listen.public_url.lower(),
-        grace_ms=int(settings.limits.call_seconds * 1_000),
-    )
 
 
 def health(plant: Plant, reloader: Reloader) -> dict[str, Any]:

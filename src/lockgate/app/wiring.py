@@ -13,7 +13,6 @@ import msgspec
 from sqlalchemy import Engine
 
 from lockgate.app.brake import Brake
-from lockgate.app.exchange import Application
 from lockgate.app.gateway import State
 from lockgate.app.identities import Identities, issuers_of, reach_of
 from lockgate.app.quotas import message_limits, quota_limits, quota_of
@@ -233,19 +232,6 @@ class Plant:
         )
 
 
-def console_of(
-    plant: Plant, settings: Callable[[], Settings], refused: Callable[[str, str], None]
-) -> Application | None:
-    """The console, where the settings ask for one: only then what it is made of is loaded.
-
-    Raises ``ReferenceBroken`` and ``StoreDown``.
-    """
-    if settings().console.issuer is None:
-        return None
-    made: Application = import_module("lockgate.app.console").console_for(plant, settings, refused)
-    return made
-
-
 def _nobody(_: Event) -> None:
     """There is no gateway yet."""
 
@@ -310,3 +296,8 @@ def target(one: UpstreamSettings) -> Target:
 def resolved(text: str) -> str:
     """A secret by reference, read now. Raises ``ReferenceBroken``."""
     return resolve_reference(text, os.environ, lambda path: Path(path).read_text())
+
+
+def loaded(module: str) -> Any:
+    """A module that is loaded only where the settings need it: the one place for that."""
+    return import_module(module)

@@ -3,8 +3,6 @@
 Nothing here says whom to believe: that is ``trust`` (issuer, time, revocation) and ``workload``.
 """
 
-import base64
-import hashlib
 import re
 from functools import lru_cache
 from typing import Literal
@@ -12,6 +10,8 @@ from typing import Literal
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+
+from lockgate.identity.thumbprint import thumbprint
 
 # SPIFFE-ID, 2: trust domain, and path of segments; no query, fragment, user or port.
 _DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
@@ -89,11 +89,6 @@ def _names(certificate: Certificate) -> tuple[Named, ...]:
         return (Named("spiffe", certificate.spiffe),)
     dns = tuple(Named("dns", name) for name in certificate.dns)
     return (*dns, Named("subject", certificate.subject)) if certificate.subject else dns
-
-
-def thumbprint(der: bytes) -> str:
-    """RFC 8705, 3.1."""
-    return base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
 
 
 def spiffe_problem(uri: str) -> str:

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from lockgate.app.beside import console_of
 from lockgate.app.console import client_of, console_for, reach_of
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import Console
-from lockgate.app.wiring import Plant, console_of, open_stores
+from lockgate.app.wiring import Plant, open_stores
 from lockgate.model.reference import ReferenceBroken
 from lockgate.upstream.fetch import Reach
 from support.browser import Browser, to_application

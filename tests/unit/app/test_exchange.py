@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 
 from lockgate.app.exchange import ClientGone
-from lockgate.identity.evidence import Evidence
 from lockgate.wire.refusal import WireRefusal
 from support.asgi import Visit
 
@@ -133,12 +132,14 @@ def test_a_peer_without_an_address_has_none() -> None:
 
 def test_evidence_holds_what_the_client_has_shown() -> None:
     visit = Visit(headers={"authorization": "Bearer x"})
-    assert visit.exchange.evidence() == Evidence(("Bearer x",), "192.0.2.1")
+    assert visit.exchange.evidence().certificate == b""
     visit.scope["client_certificate"] = b"der"
     exchange = visit.exchange
-    assert exchange.evidence() == Evidence(("Bearer x",), "192.0.2.1", b"der")
+    shown = exchange.evidence()
+    assert (shown.authorization, shown.peer) == (("Bearer x",), "192.0.2.1")
+    assert shown.certificate == b"der"
     exchange.peer, exchange.certificate = "192.0.2.2", b""  # as a proxy said
-    assert exchange.evidence() == Evidence(("Bearer x",), "192.0.2.2")
+    assert (exchange.evidence().peer, exchange.evidence().certificate) == ("192.0.2.2", b"")
 
 
 async def test_another_application_answers_with_the_body_that_was_read() -> None:

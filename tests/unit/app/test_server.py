@@ -11,18 +11,16 @@ from typing import Any
 
 import pytest
 
-from lockgate.app.front import front_of
+from lockgate.app.front import edge_of, front_of, scheme_of
 from lockgate.app.reload import Reloader
 from lockgate.app.server import (
     CONNECTIONS,
     Running,
     address_of,
-    edge_of,
     health,
     listen,
     opened,
     read_policies,
-    scheme_of,
     serve,
     server_config,
 )

@@ -25,6 +25,7 @@ from support.certificates import DOMAIN, Authority
 from support.key_book import Book
 from support.tokens import NOW_MS, RESOURCE, Holder, OwnIssuer
 
+CA = Authority()
 PEPPER = b"p" * 32
 KEY_ID, TEXT, HASH = mint("personal", PEPPER, os.urandom)
 RECORD = KeyRecord(

@@ -101,16 +101,17 @@ async def test_a_proof_is_used_once() -> None:
         await checks.check(evidence, TOKEN, HOLDER.thumbprint, NOW_MS)
 
 
-@pytest.mark.parametrize(
-    "nonce",
-    [
-        None, "", "x", "é", 5, Nonces(b"o" * 32).make(NOW_MS), NONCES.make(NOW_MS + 2_000),
-        NONCES.make(NOW_MS - (NONCE_SECONDS + 1) * 1_000),
-    ],
-)  # fmt: skip
-async def test_a_nonce_is_ours_and_of_late(nonce: object) -> None:
+BAD_NONCES = {
+    "none": None, "empty": "", "short": "x", "no ASCII": "é", "a number": 5,
+    "another gateway's": Nonces(b"o" * 32).make(NOW_MS), "of later": NONCES.make(NOW_MS + 2_000),
+    "old": NONCES.make(NOW_MS - (NONCE_SECONDS + 1) * 1_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_NONCES)
+async def test_a_nonce_is_ours_and_of_late(case: str) -> None:
     with pytest.raises(NonceWanted):
-        await check(proof(nonce=nonce))
+        await check(proof(nonce=BAD_NONCES[case]))
 
 
 async def test_other_kinds_of_keys_prove_as_well() -> None:

@@ -66,6 +66,7 @@ def test_the_element_that_envoy_writes() -> None:
         f"{XFCC}, ",
         f"By=x,{XFCC}",
     ],
+    ids=range(16),
 )
 def test_anything_but_one_element_with_one_certificate_is_refused(value: str) -> None:
     refused("xfcc", ("X-Forwarded-Client-Cert", value))

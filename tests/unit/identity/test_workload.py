@@ -2,8 +2,9 @@ import time
 
 import pytest
 
-from lockgate.identity.certificate import Named, thumbprint
+from lockgate.identity.certificate import Named
 from lockgate.identity.refusal import AuthRefusal
+from lockgate.identity.thumbprint import thumbprint
 from lockgate.identity.trust import Trust
 from lockgate.identity.workload import Shown, Workload, Workloads, joined
 from lockgate.model import Principal
