@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from lockgate.app.reload import Reloader
+from lockgate.app.secret_watch import LOOK_SECONDS
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
 from lockgate.app.wiring import Plant
@@ -68,6 +69,7 @@ class Background:
             every(RENEW_SECONDS, "renewing what was taken", self._plant.quota.renew),
             every(TALLY_SECONDS, "recording refused credentials", self._tally),
             every(WATCH_SECONDS, "watching the configuration", self._watch, sooner.configuration),
+            every(LOOK_SECONDS, "reading secrets", self._plant.watch.look),
             *more,
         ]
         if self._pushes is not None:

@@ -14,8 +14,9 @@ from typing import Any
 from lockgate.app.reload import policy_files
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.settings_file import SettingsInvalid, json_schema, load, parse
+from lockgate.app.settings_maps import argument_mapping
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import argument_mapping, have_stores, stores_of
+from lockgate.app.wiring import have_stores, stores_of
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
 from lockgate.control_plane.services.deployment import Deployment, Machine, UpstreamPlan
 from lockgate.control_plane.services.refused import Misconfigured

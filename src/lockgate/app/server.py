@@ -20,6 +20,7 @@ from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Edge, Ingress
 from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
 from lockgate.app.seat import Line, Seat
+from lockgate.app.secret_places import references_in
 from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
@@ -64,6 +65,7 @@ async def opened(
     stores = stores_of(settings)
     crew = Crew(stores.host, line)
     plant = Plant(stores, settings, crew.among)
+    await plant.watch.first(references_in(settings))
     state = plant.state(settings, read_policies(settings, path.parent))
 
     def refused(reason: str, peer: str) -> None:
@@ -77,6 +79,7 @@ async def opened(
         ingress.edge = edge_of(new, bound)
         _say_fixed(settings, new)
 
+    plant.watch.renew = lambda: _renew(plant, gateway)
     reloader = Reloader(path, settings, apply, seen)
 
     ingress = Ingress(
@@ -209,6 +212,8 @@ def health(plant: Plant, reloader: Reloader) -> dict[str, Any]:
     found: dict[str, Any] = {"status": "not ready" if broken else "ready", "service": "lockgate"}
     if broken:
         found["broken"] = broken
+    if plant.secrets.failing():
+        found["secrets"] = "some cannot be read"
     if reloader.problem:
         found["configuration"] = "the last change was not taken"
     elif plant.shared.differs(reloader.taken, now_ms()):
@@ -229,12 +234,22 @@ def _text(file: Path) -> str:
         raise PolicyInvalid((problem,)) from error
 
 
+def _renew(plant: Plant, gateway: Gateway) -> None:
+    """Take changed secrets into use."""
+    renewed = plant.renewed(gateway.state)
+    if renewed is not None:
+        gateway.state = renewed
+        gateway.hub.reloaded()
+
+
 def _say_fixed(old: Settings, new: Settings) -> None:
     fixed = {"listen.host": old.listen.host != new.listen.host,
              "listen.port": old.listen.port != new.listen.port,
              "listen.workers": old.listen.workers != new.listen.workers,
              "data_dir": old.data_dir != new.data_dir,
-             "database": old.database != new.database}  # fmt: skip
+             "database": old.database != new.database,
+             "secrets.vault": old.secrets.vault != new.secrets.vault,
+             "secrets.aws": old.secrets.aws != new.secrets.aws}  # fmt: skip
     changed = ", ".join(name for name, differs in fixed.items() if differs)
     if changed:
         log.warning("%s: the change takes effect at the next start", changed)

@@ -10,9 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     WithJsonSchema,
@@ -20,6 +18,7 @@ from pydantic import (
 )
 
 from lockgate.app.settings_kinds import (
+    Closed,
     HostName,
     Name,
     Origin,
@@ -34,6 +33,7 @@ from lockgate.app.settings_kinds import (
     size,
     split_url,
 )
+from lockgate.app.settings_secrets import SecretsSettings
 from lockgate.model.reference import ReferenceBroken, looks_secret, parse_reference
 from lockgate.model.upstream import Sharing, Trust
 
@@ -48,13 +48,7 @@ _OURS = frozenset(
 )  # fmt: skip
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-
-class Listen(_Closed):
+class Listen(Closed):
     """Where clients reach the gate."""
 
     host: HostName = "127.0.0.1"
@@ -84,7 +78,7 @@ class Listen(_Closed):
         return self
 
 
-class Limits(_Closed):
+class Limits(Closed):
     """How much, how often, how long. Rates are for each principal."""
 
     calls_per_minute: int = Field(default=600, ge=1, le=1_000_000)
@@ -109,7 +103,7 @@ class Limits(_Closed):
     """How long a stopping gateway waits for running calls."""
 
 
-class Journal(_Closed):
+class Journal(Closed):
     """What is kept of each call, and how firmly."""
 
     result_bytes: Annotated[int, BeforeValidator(size), Field(ge=0, le=2**24)] = 16 * 2**10
@@ -118,7 +112,7 @@ class Journal(_Closed):
     """Data classes whose calls are answered only when their outcome is durable too."""
 
 
-class ToolSettings(_Closed):
+class ToolSettings(Closed):
     """What policy needs to know of one tool."""
 
     arguments: dict[Name, ArgumentKind] = {}
@@ -127,7 +121,7 @@ class ToolSettings(_Closed):
     """Whose yes every call of this tool needs (a factor, for instance data-owner)."""
 
 
-class UpstreamSettings(_Closed):
+class UpstreamSettings(Closed):
     """One MCP server behind the gate: give either url or command."""
 
     url: Text | None = None
@@ -192,7 +186,7 @@ def _database(value: str) -> str:
     return value
 
 
-class Settings(_Closed):
+class Settings(Closed):
     """A gateway's whole configuration. Relative paths are relative to the file."""
 
     listen: Listen = Listen()
@@ -206,6 +200,7 @@ class Settings(_Closed):
     """A directory of .cedar files, or a list of files. No policy: nothing is permitted."""
     limits: Limits = Limits()
     journal: Journal = Journal()
+    secrets: SecretsSettings = SecretsSettings()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
 
@@ -246,4 +241,4 @@ def _reference(where: str, name: str, value: str) -> bool:
         return parse_reference(value) is not None
     except ReferenceBroken as error:
         at = (where, name) if name else (where,)
-        raise refuse("a reference env:NAME or file:/path", f"{error}.", at) from error
+        raise refuse("a reference to a secret", f"{error}.", at) from error

@@ -11,13 +11,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lockgate.app.settings import Settings, UpstreamSettings
+from lockgate.app.settings_secrets import SecretsSettings
 from lockgate.app.yaml_tree import Path as TreePath
 from lockgate.app.yaml_tree import Tree, YamlInvalid, read_tree
 from lockgate.model.problem import Problem
 from lockgate.model.reference import ReferenceBroken, parse_reference
 
 MAX_FILE_BYTES = 2**20
-_PRIVATE = frozenset({"database", "env", "headers", "args", "url"})
+_PRIVATE = frozenset({"database", "env", "headers", "args", "url", "auth"})
 _KINDS: Mapping[str, str] = {
     "string_type": "text (put it in quotes)",
     "int_type": "a whole number",
@@ -97,6 +98,7 @@ def anchor(settings: Settings, folder: Path) -> Settings:
         "data_dir": str(folder / Path(settings.data_dir).expanduser()),
         "database": _anchor_reference(settings.database, folder),
         "policies": tuple(str(folder / Path(p).expanduser()) for p in settings.policies),
+        "secrets": _anchor_secrets(settings.secrets, folder),
         "upstreams": {n: _anchor_upstream(u, folder) for n, u in settings.upstreams.items()},
     })  # fmt: skip
 
@@ -106,6 +108,17 @@ def json_schema() -> dict[str, Any]:
     made = Settings.model_json_schema(mode="validation")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made,
             "title": "lockgate.yaml"}  # fmt: skip
+
+
+def _anchor_secrets(secrets: SecretsSettings, folder: Path) -> SecretsSettings:
+    vault = secrets.vault
+    said, _, reference = vault.auth.rpartition(" ")
+    anchored = vault.model_copy(update={
+        "auth": f"{said} {_anchor_reference(reference, folder)}" if said else vault.auth,
+        "ca_file": str(folder / Path(vault.ca_file).expanduser()) if vault.ca_file else "",
+    })  # fmt: skip
+    ages = {_anchor_reference(name, folder): d for name, d in secrets.max_age_days.items()}
+    return secrets.model_copy(update={"vault": anchored, "max_age_days": ages})
 
 
 def _anchor_upstream(upstream: UpstreamSettings, folder: Path) -> UpstreamSettings:

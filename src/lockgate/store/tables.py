@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA = "0002"
+SCHEMA = "0004"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -121,6 +121,19 @@ configuration = Table(
     Column("taken", BigInteger, nullable=False),
 )
 """The configuration that a worker of this host took last."""
+
+secret = Table(
+    "secret",
+    metadata,
+    Column("reference", Text, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("made", BigInteger, nullable=False),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("probed", BigInteger, nullable=False),
+    Column("probe", Text, nullable=False),
+)
+"""What was noticed of each secret that the configuration names, never its value; 0 where a time is
+unknown. Who uses it and how old it may be, the configuration says."""
 
 feed = Table(
     "feed",

@@ -1,0 +1,99 @@
+"""Keeps what the gateway knows of secrets current, and takes changed ones into use."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from lockgate.app.stamps import now_ms
+from lockgate.model.reference import LOCAL, Place, Reference, ReferenceBroken
+from lockgate.model.secret import Secret, SecretBackend
+from lockgate.store.secret_backends.cache import SecretCache
+from lockgate.store.secret_ledger import StoredSecretLedger
+
+log = logging.getLogger("lockgate.secrets")
+
+LOOK_SECONDS = 1.0
+LOCAL_SECONDS = 10.0
+"""How often files are read anew, and new versions are noted."""
+_AT_ONCE = 4
+"""Backends asked at the same time: one that is slow does not make the others wait."""
+
+
+class SecretWatch:
+    """``renew`` takes what changed into use; it is called on the event loop and never blocks."""
+
+    def __init__(
+        self,
+        cache: SecretCache,
+        backends: Mapping[Place, SecretBackend],
+        ledger: StoredSecretLedger,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cache = cache
+        self._backends = backends
+        self._ledger = ledger
+        self._clock = clock
+        self._local_at = 0.0
+        self._said: dict[Reference, str] = {}
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lockgate-secrets")
+        self.renew: Callable[[], None] = _nothing
+
+    async def first(self, references: Iterable[Reference]) -> None:
+        """Read all of them, or learn why they cannot be read."""
+        self._cache.keep(references)
+        await self._refresh()
+
+    async def look(self) -> None:
+        """Raises ``StoreDown``: the versions in use are noted at the next look then."""
+        refreshed, local = await self._refresh(), self._clock() >= self._local_at
+        if not refreshed and not local:
+            return
+        self.renew()
+        if local:
+            self._local_at = self._clock() + LOCAL_SECONDS
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._threads, self._note)
+
+    async def hurry(self) -> None:
+        """Another worker knows another secret: look now, though not again within seconds."""
+        self._cache.hurry()
+        await self._refresh()
+        self.renew()
+
+    async def close(self) -> None:
+        """Returns when no thread asks a backend any more."""
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+
+    async def _refresh(self) -> bool:
+        """False where none was due."""
+        due = self._cache.due()
+        loop = asyncio.get_running_loop()
+        asked = (loop.run_in_executor(self._threads, self._cache.refresh, one) for one in due)
+        await asyncio.gather(*asked)
+        failing = self._cache.failing()
+        for one, why in failing.items():
+            if self._said.get(one) != why:
+                log.error("a secret cannot be read: %s", why)
+        for one in self._said.keys() - failing.keys():
+            log.warning("%s can be read again", one)
+        self._said = failing
+        return bool(due)
+
+    def _note(self) -> None:
+        found: dict[Reference, Secret] = {}
+        for one in self._cache.wanted:
+            if one.place not in LOCAL:
+                secret = self._cache.current(one)
+                found |= {one: secret} if secret else {}
+                continue
+            try:
+                found[one] = self._backends[one.place].read(one)
+            except ReferenceBroken:
+                continue  # whoever uses it is withheld, and says why
+        self._ledger.observe(found, now_ms())
+
+
+def _nothing() -> None:
+    """Nobody uses secrets yet."""
