@@ -7,11 +7,12 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from lockgate.app.reload import policy_files
+from lockgate.app.secret_desk import secret_desk
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.settings_file import SettingsInvalid, json_schema, load, parse
 from lockgate.app.settings_maps import argument_mapping
@@ -20,6 +21,7 @@ from lockgate.app.wiring import have_stores, stores_of
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
 from lockgate.control_plane.services.deployment import Deployment, Machine, UpstreamPlan
 from lockgate.control_plane.services.refused import Misconfigured
+from lockgate.control_plane.services.secret_status import SecretDesk
 from lockgate.model import StoreDown
 from lockgate.model.problem import Problem
 from lockgate.policy.bundle import PolicyBundle
@@ -97,6 +99,9 @@ class LocalOffice:
             yield Records(stores.keys, stores.events, approvals, stores.secrets.pepper())
         finally:
             stores.engine.dispose()
+
+    def secrets(self) -> AbstractContextManager[SecretDesk]:
+        return secret_desk(self._settings())
 
     def now_ms(self) -> int:
         return now_ms()

@@ -12,6 +12,7 @@ from lockgate.audit.ports import EventStore
 from lockgate.control_plane.services.approvals import ApprovalStore
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.keys import KeyStore
+from lockgate.control_plane.services.secret_status import SecretDesk
 from lockgate.model.problem import Problem
 
 
@@ -68,6 +69,10 @@ class Office(Protocol):
 
     def open(self) -> AbstractContextManager[Records]:
         """Makes the stores where they do not exist. Raises ``Misconfigured`` or ``StoreDown``."""
+        ...
+
+    def secrets(self) -> AbstractContextManager[SecretDesk]:
+        """Likewise."""
         ...
 
     def now_ms(self) -> int: ...

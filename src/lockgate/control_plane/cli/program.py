@@ -19,6 +19,7 @@ from lockgate.control_plane.cli.init import init
 from lockgate.control_plane.cli.keys import keys
 from lockgate.control_plane.cli.office import Office
 from lockgate.control_plane.cli.output import refuse, say, say_problems
+from lockgate.control_plane.cli.secrets import secrets
 from lockgate.control_plane.services.refused import Misconfigured, Refused
 from lockgate.model import EventRefused, StoreDown
 
@@ -34,7 +35,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "connect": connect,
     "doctor": doctor,
 }
-GROUPS = {"keys": keys, "approvals": approvals, "audit": audit, "config": config}
+GROUPS = {"keys": keys, "approvals": approvals, "audit": audit, "config": config,
+          "secrets": secrets}  # fmt: skip
 
 
 class Program(TyperGroup):
