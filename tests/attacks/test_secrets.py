@@ -27,9 +27,10 @@ from lockgate.model.reference import Reference
 from lockgate.model.secret import Secret
 from lockgate.store.secret_backends.cache import SecretCache
 from support.client import McpClient, http_client
+from support.file_keyring import FileKeyring
 from support.gateway import ROOT, Gateway
 from support.guarded import GuardedEndpoint
-from support.memory_keyring import FileKeyring, in_use
+from support.memory_keyring import in_use
 from support.secret_servers import AWS, ROOT_TOKEN, Aws, Vault, running_aws, running_vault
 from support.upstream_endpoint import serving
 
@@ -62,7 +63,7 @@ class House:
         }
         self.environment = {
             "SHOP_TOKEN": canary("env"), "VAULT_TOKEN_OF_SHOP": ROOT_TOKEN, **AWS,
-            "PYTHON_KEYRING_BACKEND": "support.memory_keyring.FileKeyring",
+            "PYTHON_KEYRING_BACKEND": "support.file_keyring.FileKeyring",
             "KEYRING_OF_TESTS": str(folder / "kept" / "keyring.json"),
             "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests"))),
         }  # fmt: skip

@@ -1,10 +1,7 @@
 """A keyring for the library ``keyring`` as its own plugins are: what a desktop would have."""
 
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import keyring
 from keyring.backend import KeyringBackend
@@ -38,20 +35,3 @@ def in_use(one: KeyringBackend) -> Iterator[None]:
         yield
     finally:
         keyring.set_keyring(before)
-
-
-class FileKeyring(MemoryKeyring):
-    """What the file that ``KEYRING_OF_TESTS`` names holds, as JSON: for other processes. The
-    library takes it with ``PYTHON_KEYRING_BACKEND=support.memory_keyring.FileKeyring``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._file = Path(os.environ["KEYRING_OF_TESTS"])
-        kept: dict[str, str] = json.loads(self._file.read_text())
-        for name, password in kept.items():
-            service, _, username = name.rpartition("/")
-            self.kept[service, username] = password
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        super().set_password(service, username, password)
-        self._file.write_text(json.dumps({"/".join(name): v for name, v in self.kept.items()}))

@@ -46,11 +46,14 @@ class SecretWatch:
         await self._refresh()
 
     async def look(self) -> None:
-        """Raises ``StoreDown``: the versions in use are noted at the next look then."""
+        """Raises ``StoreDown``: the versions in use are noted at the next look then. Raises what a
+        backend raised by a defect, when all others were read and taken into use."""
         refreshed, local = await self._refresh(), self._clock() >= self._local_at
-        if not refreshed and not local:
+        if refreshed is None and not local:
             return
         self.renew()
+        if refreshed:
+            raise refreshed[0]
         if local:
             self._local_at = self._clock() + LOCAL_SECONDS
             loop = asyncio.get_running_loop()
@@ -66,20 +69,23 @@ class SecretWatch:
         """Returns when no thread asks a backend any more."""
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
-    async def _refresh(self) -> bool:
-        """False where none was due."""
+    async def _refresh(self) -> list[BaseException] | None:
+        """What backends raised that they may not raise. None: nothing was due."""
         due = self._cache.due()
         loop = asyncio.get_running_loop()
         asked = (loop.run_in_executor(self._threads, self._cache.refresh, one) for one in due)
-        await asyncio.gather(*asked)
-        failing = self._cache.failing()
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        self._say(self._cache.failing())
+        return [one for one in found if isinstance(one, BaseException)] if due else None
+
+    def _say(self, failing: dict[Reference, str]) -> None:
+        """Each failure once, and its end."""
         for one, why in failing.items():
             if self._said.get(one) != why:
                 log.error("a secret cannot be read: %s", why)
         for one in self._said.keys() - failing.keys():
             log.warning("%s can be read again", one)
         self._said = failing
-        return bool(due)
 
     def _note(self) -> None:
         found: dict[Reference, Secret] = {}

@@ -14,6 +14,8 @@ from lockgate.app.settings import Settings
 from lockgate.app.settings_file import parse
 from lockgate.app.wiring import Plant, open_stores
 from lockgate.model import SendFailed, Terms
+from lockgate.model.reference import Reference
+from lockgate.model.secret import Secret
 from lockgate.store.secret_backends.cache import SecretCache
 from lockgate.upstream.opening import speaking
 from lockgate.upstream.target import WithheldTarget
@@ -174,6 +176,28 @@ async def test_what_cannot_be_read_at_the_start_withholds_its_upstream_alone(
     await other.after(5)
     assert await other.call("shop") == ""
     await other.close()
+
+
+class Defective:
+    """A backend that does what none may do."""
+
+    def read(self, reference: Reference) -> Secret:
+        raise ZeroDivisionError
+
+    def write(self, reference: Reference, value: str) -> None:
+        raise ZeroDivisionError
+
+
+async def test_a_defect_in_one_backend_keeps_no_other_secret_old(
+    house: House, endpoint: tuple[GuardedEndpoint, str], vault: Vault
+) -> None:
+    house.plant.backends["ssm"] = Defective()  # type: ignore[index]
+    house.plant.secrets.keep([*references_in(house.settings), Reference("ssm", "/a")])
+    await asyncio.to_thread(vault.put, "watch/shop", token="second")
+    endpoint[0].accept("second")
+    with pytest.raises(ZeroDivisionError):
+        await house.after(60)
+    assert await house.call() == ""
 
 
 async def test_versions_in_use_are_noted(house: House) -> None:

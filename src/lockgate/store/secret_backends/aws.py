@@ -56,7 +56,11 @@ class AwsClients:
         session, config = self._load("boto3.session"), self._load("botocore.config")
         errors = self._load("botocore.exceptions")
         bounds = config.Config(
-            connect_timeout=SECONDS, read_timeout=SECONDS, retries={"total_max_attempts": 2}
+            connect_timeout=SECONDS,
+            read_timeout=SECONDS,
+            retries={"total_max_attempts": 2},
+            # Only ``secrets.aws.endpoint``, which is checked: never AWS_ENDPOINT_URL.
+            ignore_configured_endpoint_urls=True,
         )
         try:
             return session.Session().client(

@@ -32,7 +32,7 @@ class KeyringSecrets:
             raise SecretUnavailable(
                 f"{reference.bare} cannot be read: this machine has no keyring that can be used"
             ) from None
-        except errors.KeyringError as error:
+        except (errors.KeyringError, OSError) as error:
             # Its text is the keyring's own, and may say anything.
             raise SecretUnavailable(
                 f"{reference.bare}: the keyring fails ({type(error).__name__})"

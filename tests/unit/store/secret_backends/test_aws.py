@@ -41,6 +41,14 @@ def test_no_region_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         SsmSecrets(AwsClients(load_extra)).read(PARAMETER)
 
 
+def test_the_environment_leads_it_nowhere_else(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
+    aws.client("ssm").put_parameter(Name="/unit/led", Value="a", Type="SecureString")
+    made = AwsClients(load_extra, "eu-central-1")
+    client = made._client(Reference("ssm", "/unit/led"), "ssm")
+    assert client.meta.endpoint_url == "https://ssm.eu-central-1.amazonaws.com"
+
+
 def test_a_parameter_stays_encrypted_with_its_own_key(aws: Aws) -> None:
     client, keys = aws.client("ssm"), aws.client("kms")
     key = keys.create_key()["KeyMetadata"]["KeyId"]
