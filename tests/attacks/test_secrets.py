@@ -10,6 +10,7 @@ import base64
 import json
 import logging
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -156,6 +157,7 @@ async def test_no_canary_is_found_outside_its_place(
 ) -> None:
     made, gate, places = house
     async with gate:
+        assert leaves_no_core(gate.pid), "a core dump would hold them all"
         for place in PLACES:
             assert await made.call(gate, place) == "", place
             told = {one.header("authorization") for one in made.endpoints[place].received}
@@ -177,6 +179,11 @@ async def test_no_canary_is_found_outside_its_place(
         assert await made.call(gate, "ssm") == "upstream.secret"
     assert made.leaked(gate) == []
     assert "vault is withheld" in gate.log
+
+
+def leaves_no_core(pid: int) -> bool:
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    return re.search(r"Max core file size +0 +0 ", limits) is not None
 
 
 async def look_at_everything(made: House, gate: Gateway) -> None:
