@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from lockgate.app.stamps import now_ms
 from lockgate.model.reference import LOCAL, Place, Reference, ReferenceBroken
@@ -37,6 +38,7 @@ class SecretWatch:
         self._clock = clock
         self._local_at = 0.0
         self._said: dict[Reference, str] = {}
+        self._unnoted: dict[Reference, Secret] = {}
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lockgate-secrets")
         self.renew: Callable[[], None] = _nothing
 
@@ -46,18 +48,18 @@ class SecretWatch:
         await self._refresh()
 
     async def look(self) -> None:
-        """Raises ``StoreDown``: the versions in use are noted at the next look then. Raises what a
+        """Raises ``StoreDown``: what was read is noted when it is read again then. Raises what a
         backend raised by a defect, when all others were read and taken into use."""
-        refreshed, local = await self._refresh(), self._clock() >= self._local_at
-        if refreshed is None and not local:
+        defects, local = await self._refresh(), self._clock() >= self._local_at
+        if defects is None and not local:
             return
         self.renew()
-        if refreshed:
-            raise refreshed[0]
         if local:
             self._local_at = self._clock() + LOCAL_SECONDS
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._threads, self._note)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, self._note, local)
+        if defects:
+            raise defects[0]
 
     async def hurry(self) -> None:
         """Another worker knows another secret: look now, though not again within seconds."""
@@ -76,6 +78,8 @@ class SecretWatch:
         asked = (loop.run_in_executor(self._threads, self._cache.refresh, one) for one in due)
         found = await asyncio.gather(*asked, return_exceptions=True)
         self._say(self._cache.failing())
+        read = zip(due, found, strict=True)
+        self._unnoted |= {one: secret for one, secret in read if isinstance(secret, Secret)}
         return [one for one in found if isinstance(one, BaseException)] if due else None
 
     def _say(self, failing: dict[Reference, str]) -> None:
@@ -87,17 +91,13 @@ class SecretWatch:
             log.warning("%s can be read again", one)
         self._said = failing
 
-    def _note(self) -> None:
-        found: dict[Reference, Secret] = {}
-        for one in self._cache.wanted:
-            if one.place not in LOCAL:
-                secret = self._cache.current(one)
-                found |= {one: secret} if secret else {}
-                continue
-            try:
-                found[one] = self._backends[one.place].read(one)
-            except ReferenceBroken:
-                continue  # whoever uses it is withheld, and says why
+    def _note(self, local: bool) -> None:
+        """Only what was read just now: somebody else may have noted a newer version since then."""
+        found, self._unnoted = self._unnoted, {}
+        for one in self._cache.wanted if local else ():
+            if one.place in LOCAL:
+                with suppress(ReferenceBroken):  # whoever uses it is withheld, and says why
+                    found[one] = self._backends[one.place].read(one)
         self._ledger.observe(found, now_ms())
 
 

@@ -216,3 +216,13 @@ async def test_told_to_hurry_it_looks_before_its_time(
     house.now += 6
     await house.watch.hurry()
     assert await house.call() == ""
+
+
+async def test_what_somebody_noted_meanwhile_stays_noted(house: House) -> None:
+    await house.after(0)
+    reference = Reference("vault", "secret/watch/shop", field="token")
+    house.stores.ledger.observe({reference: Secret("second", "1000")}, 5)
+    house.stores.ledger.probed(reference, "accepted", 6)
+    await house.after(10)
+    seen = house.stores.ledger.all()[str(reference)]
+    assert (seen.version, seen.probe) == ("1000", "accepted")
