@@ -48,8 +48,8 @@ policies: policies
 #   drain_seconds: 20
 
 # The MCP servers behind the gate. `lockgate import FILE` adds those of a client's configuration.
-# A secret is never written here, only where it is: env:NAME, file:/path, or in a vault, at AWS or in
-# a keyring (docs/secrets.md).
+# A secret is never written here, only where it is: env:NAME, file:/path, or in a vault, at AWS or
+# in a keyring (docs/secrets.md).
 upstreams: {}
 #  time:
 #    command: mcp-server-time
