@@ -10,6 +10,7 @@ from lockgate.store.migrate import upgrade
 from lockgate.store.postgresql import open_postgresql
 from lockgate.store.sqlite import open_sqlite
 from support.postgres import Server, running_server
+from support.secret_servers import Aws, Vault, running_aws, running_vault
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +39,15 @@ def postgresql(postgres_url: str) -> Iterator[Engine]:
     opened = open_postgresql(postgres_url, upgrade)
     yield opened
     opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def vault() -> Iterator[Vault]:
+    with running_vault() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[Aws]:
+    with running_aws() as server:
+        yield server

@@ -1,5 +1,9 @@
 """A backend of the ``keyring`` library that forgets, for machines without a keychain."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keyring
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
@@ -11,6 +15,8 @@ class MemoryKeyring(KeyringBackend):
         super().__init__()  # type: ignore[no-untyped-call]
         self.kept: dict[tuple[str, str], str] = {}
         self.locked = False
+        self.failure: Exception | None = None
+        """Raised by whatever is asked."""
 
     def get_password(self, service: str, username: str) -> str | None:
         self._open()
@@ -27,5 +33,17 @@ class MemoryKeyring(KeyringBackend):
         del self.kept[service, username]
 
     def _open(self) -> None:
+        if self.failure is not None:
+            raise self.failure
         if self.locked:
             raise KeyringLocked("at-1 is what it might say")
+
+
+@contextmanager
+def in_use(one: KeyringBackend) -> Iterator[None]:
+    before = keyring.get_keyring()
+    keyring.set_keyring(one)
+    try:
+        yield
+    finally:
+        keyring.set_keyring(before)

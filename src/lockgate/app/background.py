@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from lockgate.app.reload import Reloader
+from lockgate.app.secret_watch import LOOK_SECONDS
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
 from lockgate.app.wiring import Plant
@@ -84,6 +85,7 @@ class Background:
             every(USES_SECONDS, "noting which keys are used", self._write_uses),
             every(WATCH_SECONDS, "watching the configuration", self._watch, sooner.configuration),
             every(COLLECT_SECONDS, "collecting garbage", _collect),
+            every(LOOK_SECONDS, "reading secrets", self._plant.watch.look),
             *more,
         ]
         if self._pushes is not None:

@@ -7,7 +7,7 @@ from lockgate.app.exchange import Application
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import Console, rules_of
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import Plant, resolved
+from lockgate.app.wiring import Plant
 from lockgate.control_plane.console.application import console
 from lockgate.control_plane.console.backing import Backing
 from lockgate.control_plane.console.provider import Client, Provider
@@ -25,7 +25,7 @@ def console_for(
     asked, stores = settings().console, plant.stores
     issuer = asked.issuer or ""
     reach = reach_of(asked, issuer)
-    provider = Provider(Fetcher(lambda: reach), client_of(asked, issuer), now_ms)
+    provider = Provider(Fetcher(lambda: reach), client_of(asked, issuer, plant.resolved), now_ms)
     return console(
         Backing(
             provider=provider,
@@ -40,7 +40,7 @@ def console_for(
     )
 
 
-def client_of(asked: Console, issuer: str) -> Client:
+def client_of(asked: Console, issuer: str, resolved: Callable[[str], str]) -> Client:
     """Raises ``ReferenceBroken``."""
     secret = resolved(asked.client_secret) if asked.client_secret else ""
     return Client(issuer, asked.client_id, f"{asked.origin}/console/callback", secret.strip())

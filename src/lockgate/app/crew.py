@@ -60,7 +60,7 @@ class Crew:
         gateway.hub.changes.told = _to_others(self.peers, gateway.hub.changes.saw)
         gateway.hub.wishes.told = known_to_all(self.peers, gateway.hub.look)
         if plant.relay is not None:
-            plant.relay.renew = reloader.check
+            plant.relay.renew = _both(reloader.check, plant.watch.hurry)
             plant.relay.watch = gateway.inflight.watch
         await self.peers.start()
 
@@ -126,3 +126,13 @@ def _to_others(peers: Peers, saw: Callable[[Seen], None]) -> Callable[[Seen], No
 
     peers.serve(SHOWN, heard)
     return told
+
+
+def _both(
+    first: Callable[[], Awaitable[None]], second: Callable[[], Awaitable[None]]
+) -> Callable[[], Awaitable[None]]:
+    async def both() -> None:
+        await first()
+        await second()
+
+    return both

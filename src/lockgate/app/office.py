@@ -7,21 +7,24 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from lockgate.app.reload import policy_files
+from lockgate.app.secret_desk import secret_desk
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.settings_admin import rules_of
 from lockgate.app.settings_file import SettingsInvalid, json_schema, load, parse
+from lockgate.app.settings_maps import argument_mapping
 from lockgate.app.settings_tls import TlsSettings
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import argument_mapping, have_stores, stores_of
+from lockgate.app.wiring import have_stores, stores_of
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
 from lockgate.control_plane.services.deployment import Deployment, Machine, TlsFiles, UpstreamPlan
 from lockgate.control_plane.services.privileges import Rules
 from lockgate.control_plane.services.refused import Misconfigured
+from lockgate.control_plane.services.secret_status import SecretDesk
 from lockgate.model import StoreDown
 from lockgate.model.problem import Problem
 from lockgate.policy.bundle import PolicyBundle
@@ -117,6 +120,9 @@ class LocalOffice:
 
     def issuers(self) -> Mapping[str, str]:
         return {name: one.url for name, one in self._settings().issuers.items()}
+
+    def secrets(self) -> AbstractContextManager[SecretDesk]:
+        return secret_desk(self._settings())
 
     def now_ms(self) -> int:
         return now_ms()

@@ -32,6 +32,8 @@ from lockgate.policy.source import PolicyInvalid
 if sys.platform == "win32":
     from asyncio import run as run_loop
 else:
+    import resource
+
     from uvloop import run as run_loop
 
 OPEN = "Lockgate is open at {base}/mcp (and {base}/mcp/<upstream>)."
@@ -76,6 +78,7 @@ def serve_command(
     Health: GET /health/live and /health/ready on the same port.
     """
     office = ctx.obj
+    _leave_no_core()
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -110,6 +113,12 @@ def _ready(base: str) -> None:
     gc.set_threshold(*_SELDOM)
     say(OPEN.format(base=base))
     sys.stdout.flush()
+
+
+def _leave_no_core() -> None:
+    """A core dump would hold every secret in use."""
+    if sys.platform != "win32":
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 @program.command("stdio", help=USAGE)

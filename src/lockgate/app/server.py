@@ -15,18 +15,19 @@ import uvicorn
 from lockgate.app.background import Background
 from lockgate.app.beside import ingress_of
 from lockgate.app.crew import Crew
-from lockgate.app.front import edge_of, front_of, scheme_of
+from lockgate.app.front import Front, edge_of, front_of, scheme_of
 from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
 from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Ingress
 from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
 from lockgate.app.seat import Greeter, Line, Seat
+from lockgate.app.secret_places import references_in
 from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
 from lockgate.app.tls_greeter import TlsGreeter
-from lockgate.app.wiring import Plant, stores_of
+from lockgate.app.wiring import Plant, Stores, stores_of
 from lockgate.model import JournalDown
 from lockgate.model.problem import Problem
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
@@ -66,8 +67,7 @@ async def opened(
     seen = fingerprint(path, seen or content_digest(path), settings)
     front, stores = front_of(settings), stores_of(settings)
     crew = Crew(stores.host, line)
-    plant = Plant(stores, settings, crew.among)
-    plant.identities.authenticator.workloads = front.workloads
+    plant = await _planted(stores, settings, crew, front)
     state = plant.state(settings, read_policies(settings, path.parent))
 
     def refused(reason: str, peer: str) -> None:
@@ -82,6 +82,7 @@ async def opened(
         plant.identities.authenticator.workloads, ingress.edge = changed.workloads, edge
         _say_fixed(settings, new)
 
+    plant.watch.renew = lambda: _renew(plant, gateway)
     reloader = Reloader(path, settings, apply, seen)
 
     ingress = ingress_of(
@@ -100,6 +101,13 @@ async def opened(
         await background.stop()
         await gateway.hub.close()
         await _close(plant, crew)
+
+
+async def _planted(stores: Stores, settings: Settings, crew: Crew, front: Front) -> Plant:
+    plant = Plant(stores, settings, crew.among)
+    plant.identities.authenticator.workloads = front.workloads
+    await plant.watch.first(references_in(settings))
+    return plant
 
 
 def gateway_of(
@@ -211,6 +219,8 @@ def health(plant: Plant, reloader: Reloader) -> dict[str, Any]:
     found: dict[str, Any] = {"status": "not ready" if broken else "ready", "service": "lockgate"}
     if broken:
         found["broken"] = broken
+    if plant.secrets.failing():
+        found["secrets"] = "some cannot be read"
     if reloader.problem:
         found["configuration"] = "the last change was not taken"
     elif plant.shared.differs(reloader.taken, now_ms()):
@@ -231,6 +241,14 @@ def _text(file: Path) -> str:
         raise PolicyInvalid((problem,)) from error
 
 
+def _renew(plant: Plant, gateway: Gateway) -> None:
+    """Take changed secrets into use."""
+    renewed = plant.renewed(gateway.state)
+    if renewed is not None:
+        gateway.state = renewed
+        gateway.hub.reloaded()
+
+
 def _say_fixed(old: Settings, new: Settings) -> None:
     fixed = {"listen.host": old.listen.host != new.listen.host,
              "listen.port": old.listen.port != new.listen.port,
@@ -238,7 +256,9 @@ def _say_fixed(old: Settings, new: Settings) -> None:
              "listen.workers": old.listen.workers != new.listen.workers,
              "data_dir": old.data_dir != new.data_dir,
              "database": old.database != new.database,
-             "console": old.console != new.console}  # fmt: skip
+             "console": old.console != new.console,
+             "secrets.vault": old.secrets.vault != new.secrets.vault,
+             "secrets.aws": old.secrets.aws != new.secrets.aws}  # fmt: skip
     changed = ", ".join(name for name, differs in fixed.items() if differs)
     if changed:
         log.warning("%s: the change takes effect at the next start", changed)

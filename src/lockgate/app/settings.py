@@ -35,6 +35,7 @@ from lockgate.app.settings_kinds import (
     size,
     split_url,
 )
+from lockgate.app.settings_secrets import SecretsSettings
 from lockgate.app.settings_tls import (
     ProxySettings,
     TlsSettings,
@@ -224,6 +225,7 @@ class Settings(Closed):
     journal: Journal = Journal()
     admin: Admin = Admin()
     console: Console = Console()
+    secrets: SecretsSettings = SecretsSettings()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
     workloads: dict[UpstreamName, WorkloadSettings] = {}
@@ -287,4 +289,4 @@ def _reference(where: str, name: str, value: str) -> bool:
         return parse_reference(value) is not None
     except ReferenceBroken as error:
         at = (where, name) if name else (where,)
-        raise refuse("a reference env:NAME or file:/path", f"{error}.", at) from error
+        raise refuse("a reference to a secret", f"{error}.", at) from error

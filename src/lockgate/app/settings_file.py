@@ -13,13 +13,14 @@ from pydantic_core import ErrorDetails
 from lockgate.app.settings import Listen, Settings, UpstreamSettings
 from lockgate.app.settings_admin import Console
 from lockgate.app.settings_issuers import IssuerSettings
+from lockgate.app.settings_secrets import SecretsSettings
 from lockgate.app.yaml_tree import Path as TreePath
 from lockgate.app.yaml_tree import Tree, YamlInvalid, read_tree
 from lockgate.model.problem import Problem
 from lockgate.model.reference import ReferenceBroken, parse_reference
 
 MAX_FILE_BYTES = 2**20
-_PRIVATE = frozenset({"database", "env", "headers", "args", "url"})
+_PRIVATE = frozenset({"database", "env", "headers", "args", "url", "auth"})
 _KINDS: Mapping[str, str] = {
     "string_type": "text (put it in quotes)",
     "int_type": "a whole number",
@@ -101,6 +102,7 @@ def anchor(settings: Settings, folder: Path) -> Settings:
         "policies": tuple(str(folder / Path(p).expanduser()) for p in settings.policies),
         "listen": _anchor_listen(settings.listen, folder),
         "console": _anchor_console(settings.console, folder),
+        "secrets": _anchor_secrets(settings.secrets, folder),
         "upstreams": {n: _anchor_upstream(u, folder) for n, u in settings.upstreams.items()},
         "issuers": {n: _anchor_issuer(one, folder) for n, one in settings.issuers.items()},
     })  # fmt: skip
@@ -134,6 +136,17 @@ def _anchor_console(console: Console, folder: Path) -> Console:
     return console.model_copy(
         update={"client_secret": _anchor_reference(secret, folder) if secret else None}
     )
+
+
+def _anchor_secrets(secrets: SecretsSettings, folder: Path) -> SecretsSettings:
+    vault = secrets.vault
+    said, _, reference = vault.auth.rpartition(" ")
+    anchored = vault.model_copy(update={
+        "auth": f"{said} {_anchor_reference(reference, folder)}" if said else vault.auth,
+        "ca_file": str(folder / Path(vault.ca_file).expanduser()) if vault.ca_file else "",
+    })  # fmt: skip
+    ages = {_anchor_reference(name, folder): d for name, d in secrets.max_age_days.items()}
+    return secrets.model_copy(update={"vault": anchored, "max_age_days": ages})
 
 
 def _anchor_upstream(upstream: UpstreamSettings, folder: Path) -> UpstreamSettings:

@@ -1,6 +1,6 @@
 """Where adapters meet ports. ``Plant`` lives as long as the process; ``State`` until a reload."""
 
-import hashlib
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -16,23 +16,25 @@ from lockgate.app.brake import Brake
 from lockgate.app.gateway import State
 from lockgate.app.identities import Identities, issuers_of, reach_of
 from lockgate.app.quotas import message_limits, quota_limits, quota_of
-from lockgate.app.settings import Settings, UpstreamSettings
+from lockgate.app.registering import register, resolved
+from lockgate.app.secret_places import backends_of, references_in
+from lockgate.app.secret_watch import SecretWatch
+from lockgate.app.settings import Settings
+from lockgate.app.settings_maps import argument_mapping, endpoints, marks
 from lockgate.app.stamps import Clock, now_ms, stamp
-from lockgate.approval.gate import Marks
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
 from lockgate.identity.key_uses import KeyUses
-from lockgate.model import APPROVALS, NOW, QUOTA, Approval, Call, FactKey, StoreDown, Upstream
-from lockgate.model.reference import ReferenceBroken, resolve_reference
+from lockgate.model import APPROVALS, NOW, QUOTA, Approval, Call, FactKey, StoreDown
+from lockgate.model.reference import Place, ReferenceBroken
+from lockgate.model.secret import SecretBackend, SecretUnavailable
 from lockgate.pipeline import record
-from lockgate.pipeline.caller import Endpoint
 from lockgate.pipeline.gather import Gatherer
 from lockgate.pipeline.order import order
 from lockgate.pipeline.ports import Source
 from lockgate.pipeline.resolve import Resolver
 from lockgate.pipeline.run import Gate
 from lockgate.policy.bundle import PolicyBundle
-from lockgate.policy.mapping import ArgumentMapping
 from lockgate.store.approvals import StoredApprovals
 from lockgate.store.configuration import StoredConfiguration
 from lockgate.store.events import StoredEvents
@@ -44,6 +46,8 @@ from lockgate.store.postgresql import has_schema, open_postgresql
 from lockgate.store.quota import Buckets
 from lockgate.store.revocations import StoredRevocations
 from lockgate.store.sealing import AesGcmSealer
+from lockgate.store.secret_backends.cache import SecretCache
+from lockgate.store.secret_ledger import StoredSecretLedger
 from lockgate.store.secrets import LocalSecrets, host_id, private_folder
 from lockgate.store.session_states import StoredSessionStates
 from lockgate.store.sessions import StoredSessions
@@ -56,8 +60,13 @@ from lockgate.upstream.link import Event
 from lockgate.upstream.pool import Pool
 from lockgate.upstream.relay import Relay
 from lockgate.upstream.relay_link import Courier
-from lockgate.upstream.target import Bounds, HttpTarget, Registered, StdioTarget, Target
+from lockgate.upstream.target import (
+    Registered,
+    WithheldTarget,
+)
 from lockgate.wire.strict_json import Limits
+
+log = logging.getLogger("lockgate.wiring")
 
 EMBEDDED = "lockgate.db"
 """The SQLite database in the data directory."""
@@ -86,6 +95,7 @@ class Stores(msgspec.Struct, frozen=True):
     events: StoredEvents
     keys: StoredKeys
     secrets: LocalSecrets
+    ledger: StoredSecretLedger
     host: str
     """Names this machine's workers to those of others that use the same database."""
 
@@ -100,7 +110,8 @@ def open_stores(data_dir: Path, database: str = "") -> Stores:
     else:
         engine = open_sqlite(data_dir / EMBEDDED, upgrade)
     host = host_id(data_dir)
-    return Stores(engine, StoredEvents(engine), StoredKeys(engine), secrets, host)
+    ledger = StoredSecretLedger(engine, secrets.pepper)
+    return Stores(engine, StoredEvents(engine), StoredKeys(engine), secrets, ledger, host)
 
 
 def stores_of(settings: Settings) -> Stores:
@@ -118,9 +129,27 @@ def have_stores(settings: Settings) -> bool:
 def database_of(settings: Settings) -> str:
     """Raises ``StoreDown``."""
     try:
-        return resolved(settings.database) if settings.database else ""
+        read = secret_backends(settings)
+        return resolved(settings.database, lambda r: read[r.place].read(r).value)
     except ReferenceBroken as broken:
         raise StoreDown(f"the database cannot be named: {broken}") from broken
+
+
+def secret_backends(settings: Settings) -> Mapping[Place, SecretBackend]:
+    return backends_of(settings.secrets, os.environ, load_extra)
+
+
+_EXTRAS = {"boto3": "aws", "botocore": "aws", "keyring": "keyring"}
+
+
+def load_extra(module: str) -> Any:
+    """A package that not every deployment has. Raises ``ReferenceBroken``."""
+    package = module.partition(".")[0]
+    try:
+        return loaded(module)
+    except ImportError as missing:
+        raise ReferenceBroken(f"{package} is not installed here; install "
+                              f"lockgate[{_EXTRAS[package]}]") from missing  # fmt: skip
 
 
 class Among(msgspec.Struct, frozen=True):
@@ -143,6 +172,9 @@ class Plant:
         self.sessions = StoredSessions(stores.engine, now_ms)
         self.states = StoredSessionStates(stores.engine, now_ms)
         self.shared = StoredConfiguration(stores.engine, stores.host, now_ms)
+        self.backends = secret_backends(settings)
+        self.secrets = SecretCache(self.backends)
+        self.watch = SecretWatch(self.secrets, self.backends, stores.ledger)
         self.sealer = AesGcmSealer(stores.secrets.sealing_key())
         self.key_uses = KeyUses()
         self.revocations = StoredRevocations(stores.engine)
@@ -172,6 +204,7 @@ class Plant:
         """End every link and every child; what was taken counts no more."""
         await self.pool.close_all()
         await self.connector.close()
+        await self.watch.close()
         with suppress(StoreDown):  # the lease runs out by itself
             await self.quota.close()
 
@@ -199,8 +232,8 @@ class Plant:
         """Raises ``PolicyInvalid``, ``MappingInvalid`` or ``ReferenceBroken``; changes nothing
         until everything has been built."""
         bundle = PolicyBundle.compile(policies, argument_mapping(settings))
-        issuers = issuers_of(settings, resolved)
-        registered = [register(name, one, settings) for name, one in settings.upstreams.items()]
+        issuers = issuers_of(settings, self.resolved)
+        registered = self._registered(settings, SecretUnavailable)
         sources: dict[FactKey[Any], Source] = {
             NOW: Clock(),
             QUOTA: self.quota,
@@ -216,86 +249,51 @@ class Plant:
             result_cap=settings.journal.result_bytes,
             durable_outcomes=settings.journal.durable_outcomes,
         )
-        upstreams = {one.name: one.upstream for one in registered}
-        for name in self.registry.changed(registered):
-            self.tools.forget(name)
-            self.pool.retire(name)
-        self.registry.replace(registered)
+        resolver = self._take(registered)
         self.identities.replace(issuers, reach_of(settings))
+        self._settings = settings
+        self.secrets.keep(references_in(settings))
         self.quota.limits = quota_limits(settings)
         self.brake.limits = message_limits(settings)
         return State(
             gate=gate,
-            resolver=Resolver(upstreams, self.tools),
-            endpoints=endpoints(tuple(upstreams)),
+            resolver=resolver,
+            endpoints=endpoints(tuple(settings.upstreams)),
             limits=Limits(bytes=settings.limits.message_bytes),
         )
+
+    def renewed(self, state: State) -> State | None:
+        """``state`` with changed secrets taken into use; an upstream whose secret cannot be had
+        any more is withheld. None where nothing changed."""
+        issuers = issuers_of(self._settings, self.resolved)
+        self.identities.replace(issuers, reach_of(self._settings))
+        registered = self._registered(self._settings, ReferenceBroken)
+        if not self.registry.changed(registered):
+            return None
+        return msgspec.structs.replace(state, resolver=self._take(registered))
+
+    def resolved(self, text: str) -> str:
+        """A secret by reference. Raises ``ReferenceBroken``."""
+        return resolved(text, self.secrets.known)
+
+    def _registered(self, settings: Settings, withhold: type[ReferenceBroken]) -> list[Registered]:
+        found = settings.upstreams.items()
+        return [register(name, one, settings, self.secrets.known, withhold) for name, one in found]
+
+    def _take(self, registered: list[Registered]) -> Resolver:
+        changed = self.registry.changed(registered)
+        for one in registered:
+            if isinstance(one.target, WithheldTarget) and one != self.registry.get(one.name):
+                log.error("%s is withheld: %s", one.name, one.target.why)
+        for name in changed:
+            self.tools.forget(name)
+            self.pool.retire(name)
+        self.registry.replace(registered)
+        return Resolver({one.name: one.upstream for one in registered}, self.tools)
 
 
 def _nobody(_: Event) -> None:
     """There is no gateway yet."""
-
-
-def endpoints(upstreams: tuple[str, ...]) -> dict[str, Endpoint]:
-    """``/mcp`` over all, ``/mcp/<upstream>`` for each."""
-    everything = Endpoint("/mcp", tuple(sorted(upstreams)), prefixed=True)
-    each = (Endpoint(f"/mcp/{name}", (name,), prefixed=False) for name in upstreams)
-    return {endpoint.path: endpoint for endpoint in (everything, *each)}
-
-
-def argument_mapping(settings: Settings) -> ArgumentMapping:
-    return ArgumentMapping(
-        {
-            (upstream, tool): dict(known.arguments)
-            for upstream, one in settings.upstreams.items()
-            for tool, known in one.tools.items()
-            if known.arguments
-        }
-    )
-
-
-def marks(settings: Settings) -> Marks:
-    return {
-        (upstream, tool): known.hold
-        for upstream, one in settings.upstreams.items()
-        for tool, known in one.tools.items()
-        if known.hold
-    }
-
-
-def register(name: str, one: UpstreamSettings, settings: Settings) -> Registered:
-    """Raises ``ReferenceBroken`` for a secret that cannot be had."""
-    reached = target(one)
-    upstream = Upstream(
-        name,
-        trust=one.trust,
-        region=one.region,
-        data_classes=one.data_classes,
-        sharing=one.sharing,
-        fingerprint=fingerprint(reached),
-    )
-    bounds = Bounds(
-        call_seconds=one.timeout_seconds or settings.limits.call_seconds,
-        reply_bytes=settings.limits.reply_bytes,
-        list_bytes=settings.limits.reply_bytes,
-    )
-    return Registered(upstream, reached, bounds)
-
-
-def fingerprint(reached: Target) -> str:
-    """Of everything that says which server is reached, and as whom. A hash: it holds secrets."""
-    return hashlib.sha256(msgspec.json.encode(reached, order="deterministic")).hexdigest()
-
-
-def target(one: UpstreamSettings) -> Target:
-    if one.url is not None:
-        return HttpTarget(resolved(one.url), {k: resolved(v) for k, v in one.headers.items()})
-    return StdioTarget(one.argv, {k: resolved(v) for k, v in one.env.items()}, one.cwd)
-
-
-def resolved(text: str) -> str:
-    """A secret by reference, read now. Raises ``ReferenceBroken``."""
-    return resolve_reference(text, os.environ, lambda path: Path(path).read_text())
 
 
 def loaded(module: str) -> Any:

@@ -199,6 +199,8 @@ REASONS = _catalogue(
        "Tell the operator."),
     _R("upstream.credential", "The upstream server refused the gateway's own credential.",
        "Tell the operator."),
+    _R("upstream.secret", "The gateway cannot read the credential that this upstream needs.",
+       "Tell the operator, who sees why with lockgate secrets status."),
     _R("upstream.too-large", "The upstream's answer is larger than the gateway lets through.",
        "Ask for less, or ask the operator to raise limits.reply_bytes."),
     _R("upstream.needs-input", "The upstream asked the client for input, which is not passed on.",

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0005"
+SCHEMA = "0006"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -161,6 +161,18 @@ console_session = _plain(
 
 used_once = _plain("used_once", "id", (), ("expires",))
 """Sign-ins and logout tokens that were taken, until they would be refused for their age."""
+secret = Table(
+    "secret",
+    metadata,
+    Column("reference", Text, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("made", BigInteger, nullable=False),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("probed", BigInteger, nullable=False),
+    Column("probe", Text, nullable=False),
+)
+"""What was noticed of each secret that the configuration names, never its value; 0 where a time is
+unknown. Who uses it and how old it may be, the configuration says."""
 
 feed = Table(
     "feed",

@@ -15,7 +15,14 @@ from lockgate.upstream.listen import SUBSCRIBE
 from lockgate.upstream.opening import EraMemory, speaking
 from lockgate.upstream.send_http import open_http
 from lockgate.upstream.send_stdio import open_stdio
-from lockgate.upstream.target import Bounds, HttpTarget, Registered, StdioTarget, Target
+from lockgate.upstream.target import (
+    Bounds,
+    HttpTarget,
+    Registered,
+    StdioTarget,
+    Target,
+    WithheldTarget,
+)
 from lockgate.upstream.traffic import Held
 
 CONNECT_SECONDS = 10.0
@@ -92,6 +99,8 @@ class Connector:
         if isinstance(target, StdioTarget):
             tail = self._tails.setdefault(registered.name, Tail())
             return await open_stdio(registered, held, target, self._memory, tail)
+        if isinstance(target, WithheldTarget):
+            raise SendFailed("upstream.secret", target.why)
         client = self._client(registered, target)
         return await open_http(registered, held, target, client, self._memory)
 

@@ -16,7 +16,7 @@ import msgspec
 from lockgate.model import SendFailed, Terms
 from lockgate.upstream.health import Clock, Health, Pace
 from lockgate.upstream.link import Link
-from lockgate.upstream.target import Registered, terms_of
+from lockgate.upstream.target import Registered, WithheldTarget, terms_of
 
 log = logging.getLogger("lockgate.upstream")
 
@@ -92,9 +92,11 @@ class Pool:
         """The link held on these terms to this upstream, opened if need be; not closed for
         idleness or for a changed registration before it is given back.
 
-        Raises ``SendFailed``: ``upstream.backing-off`` while the upstream rests or all its links
-        are busy, or why it could not be opened.
+        Raises ``SendFailed``: ``upstream.secret`` while it is withheld, ``upstream.backing-off``
+        while the upstream rests or all its links are busy, or why it could not be opened.
         """
+        if isinstance(registered.target, WithheldTarget):
+            raise SendFailed("upstream.secret", registered.target.why)
         key = (registered.name, terms_of(registered.upstream, terms))
         entry = self._entry(key, registered)
         entry.running += 1

@@ -92,6 +92,10 @@ class Relay:
             try:
                 said = await self.courier.ask(owner, OPEN, encode(where))
                 return RelayLink(self, owner, where, read_peer(outcome_of(said).said))
+            except SendFailed as failure:
+                if failure.reason == "upstream.unavailable":
+                    await self.renew()  # perhaps it is this worker that is behind
+                raise
             except PeerGone as gone:
                 # Nothing of a request was sent yet, so that trying again doubles nothing.
                 if asyncio.get_running_loop().time() >= ends:

@@ -84,6 +84,8 @@ class Home(Protocol):
 
     courier: Courier
 
+    renew: Callable[[], Awaitable[None]]
+
     def hear(self, hears: Hears | None) -> int:
         """A number for one request, under which it may be asked something until ``forget``."""
         ...
@@ -138,7 +140,12 @@ class RelayLink:
             asking.cancel()
             self._running.discard(asking)
             self._home.forget(number)
-        return self._reply(asking)
+        try:
+            return self._reply(asking)
+        except SendFailed as failure:
+            if failure.reason == "upstream.unavailable":
+                await self._home.renew()  # perhaps it is this worker that is behind
+            raise
 
     async def close(self) -> None:
         """The owner's link stays, for those who use it."""

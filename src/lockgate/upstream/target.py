@@ -31,7 +31,14 @@ class HttpTarget(msgspec.Struct, frozen=True):
         return f"HttpTarget({urlsplit(self.url).hostname!r}, headers={sorted(self.headers)!r})"
 
 
-Target = StdioTarget | HttpTarget
+class WithheldTarget(msgspec.Struct, frozen=True):
+    """Known, but not to be reached now: a secret that it needs cannot be had."""
+
+    why: str
+    """For operators."""
+
+
+Target = StdioTarget | HttpTarget | WithheldTarget
 
 
 class Bounds(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ import pytest
 
 from lockgate.app.beside import console_of
 from lockgate.app.console import client_of, console_for, reach_of
+from lockgate.app.registering import resolved
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import Console
 from lockgate.app.wiring import Plant, open_stores
@@ -24,12 +25,14 @@ def test_the_client_secret_is_read_from_where_it_is(tmp_path: Path) -> None:
     place = tmp_path / "secret"
     place.write_text("s3cret\n")
     asked = ASKED.model_copy(update={"client_secret": f"file:{place}"})
-    made = client_of(asked, "https://login.example/t1")
+    made = client_of(asked, "https://login.example/t1", resolved)
     assert (made.secret, made.redirect) == ("s3cret", "https://gate.example/console/callback")
-    assert client_of(ASKED, "https://login.example/t1").secret == ""
+    assert client_of(ASKED, "https://login.example/t1", resolved).secret == ""
     with pytest.raises(ReferenceBroken):
         client_of(
-            asked.model_copy(update={"client_secret": "env:NO_SUCH_ONE"}), "https://a.example"
+            asked.model_copy(update={"client_secret": "env:NO_SUCH_ONE"}),
+            "https://a.example",
+            resolved,
         )
 
 

@@ -1,6 +1,7 @@
 """Two whole workers in one process: what joins them."""
 
 import asyncio
+import json
 import socket
 import tempfile
 from collections.abc import AsyncIterator
@@ -14,11 +15,14 @@ from lockgate.app.elsewhere import Alone, Peered
 from lockgate.app.seat import Line, Seat
 from lockgate.app.server import Running, opened
 from lockgate.app.settings_file import load
-from lockgate.model import Terms
+from lockgate.model import SendFailed, Terms
 from lockgate.upstream.link import Event
+from lockgate.upstream.opening import speaking
 from support.crews import peers
+from support.gateway import child
 from support.staged import PERMIT_ALL
 
+ALICE = Terms("alice")
 EVENT = Event("shop", Terms(""), "notifications/tools/list_changed")
 
 
@@ -44,9 +48,11 @@ async def workers(config: Path) -> AsyncIterator[list[Running]]:
             held.callback(line.close)
             running = opened(config, load(config), "127.0.0.1:1", line)
             found.append(await held.enter_async_context(running))
-        yield found
-        for over in overs:
-            over.send(b"end\n")
+        try:
+            yield found
+        finally:
+            for over in overs:
+                over.send(b"end\n")
 
 
 async def test_each_has_a_name_of_its_own_and_knows_the_other(config: Path) -> None:
@@ -92,6 +98,40 @@ async def test_what_a_session_sets_is_known_to_all_before_it_is_answered() -> No
             await there.close()
             await tell("s1")  # who cannot be reached keeps nobody waiting
         assert known == ["s1"]
+
+
+def put_behind_a_secret(config: Path) -> Path:
+    """Where the secret of the one upstream is, a program."""
+    token = config.parent / "token"
+    token.write_text("first")
+    shop = child("modern", env={"TOKEN": f"file:{token}"})
+    config.write_text(json.dumps({"upstreams": {"shop": shop}}))
+    return token
+
+
+async def ask(running: Running) -> str:
+    """The reason why a tool list is not to be had, or nothing."""
+    registered = running.plant.registry.get("shop")
+    assert registered is not None
+    try:
+        async with running.plant.pool.lease(registered, ALICE) as link:
+            await link.request("tools/list", b"{}", envelope=speaking(ALICE))
+    except SendFailed as failure:
+        return failure.reason
+    return ""
+
+
+async def test_a_secret_that_one_worker_knows_first_is_known_to_the_other_when_it_matters(
+    config: Path,
+) -> None:
+    token = put_behind_a_secret(config)
+    async with workers(config) as found:
+        for ahead in found:
+            assert [await ask(running) for running in found] == ["", ""]
+            token.write_text(f"newer {ahead.gateway.dialogue.node}")
+            ahead.plant.watch.renew()
+            assert {await ask(running) for running in found} <= {"", "upstream.unavailable"}
+        assert [await ask(running) for running in found] == ["", ""]
 
 
 async def test_one_alone_has_a_name_and_nobody_to_ask(config: Path) -> None:

@@ -35,10 +35,14 @@ from lockgate.identity.workload import Shown
 from lockgate.model import AuditEvent, JournalDown
 from lockgate.model.reference import ReferenceBroken
 from lockgate.policy.source import PolicyInvalid
+from lockgate.upstream.target import HttpTarget
 from support.asgi import Visit
 from support.certificates import DOMAIN, Authority
 from support.client import McpClient, http_client
+from support.guarded import GuardedEndpoint
+from support.processes import until
 from support.scenario import Failing
+from support.secret_servers import ROOT_TOKEN, Vault
 from support.staged import PERMIT_ALL
 from support.upstream_endpoint import FakeEndpoint, serving
 
@@ -233,6 +237,56 @@ async def test_a_broken_reload_leaves_all_as_it_was(folder: Folder) -> None:
         await running.ingress(ready.scope, ready.receive, ready.send)
         assert ready.json["configuration"] == "the last change was not taken"
         assert "UTF-8" not in str(ready.json)
+
+
+# Secrets.
+
+
+async def test_a_reload_may_name_a_secret_that_was_never_read(
+    folder: Folder, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_OF_TESTS", ROOT_TOKEN)
+    await asyncio.to_thread(vault.put, "server/shop", token="right")
+    key, places = (
+        folder.key(),
+        f"""
+secrets: {{vault: {{address: "{vault.address}", auth: "token env:VAULT_OF_TESTS"}}}}
+""",
+    )
+    folder.write(places)
+    async with serving(GuardedEndpoint("right")) as url, folder.opened() as running:
+        folder.write(f"""{places}
+upstreams:
+  shop: {{url: "{url}", headers: {{Authorization: "Bearer vault:secret/server/shop#token"}}}}
+""")
+        running.reloader.reload()
+        assert running.reloader.problem == ""
+        await asyncio.to_thread(until, lambda: _reached(running.plant, "shop"))
+        assert len((await say(running, key, LIST)).json["result"]["tools"]) == 6
+
+
+async def test_health_says_that_a_secret_cannot_be_read(folder: Folder) -> None:
+    folder.write("""
+upstreams: {shop: {url: "https://shop.example", headers: {X-Key: "vault:kv/a#b"}}}
+secrets: {vault: {address: "http://127.0.0.1:1", auth: "token env:PATH"}}
+""")
+    async with folder.opened() as running:
+        found = health(running.plant, running.reloader)
+        assert (found["status"], found["secrets"]) == ("ready", "some cannot be read")
+
+
+async def test_what_is_known_to_be_no_secret_is_no_start(folder: Folder) -> None:
+    folder.write(
+        "upstreams: {shop: {url: 'https://shop.example', headers: {X-Key: 'vault:kv/a#b'}}}"
+    )
+    with pytest.raises(ReferenceBroken, match=r"set secrets\.vault\.address"):
+        async with folder.opened():
+            pass
+
+
+def _reached(plant: Plant, name: str) -> bool:
+    found = plant.registry.get(name)
+    return found is not None and isinstance(found.target, HttpTarget)
 
 
 def test_policies_that_are_no_text_or_not_there(folder: Folder) -> None:

@@ -7,16 +7,11 @@ import pytest
 
 from lockgate.app.settings import Settings
 from lockgate.app.settings_file import parse
+from lockgate.app.settings_maps import endpoints
 from lockgate.app.stamps import now_ms
 from lockgate.app.wiring import (
     Plant,
-    argument_mapping,
-    endpoints,
-    marks,
     open_stores,
-    register,
-    resolved,
-    target,
 )
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from lockgate.identity.evidence import Evidence
@@ -149,20 +144,8 @@ def test_ten_messages_of_any_kind_may_go_with_each_call(plant: Plant, settings: 
     assert plant.brake.limits == QuotaLimits(10_000_000, 2_000, 1)
 
 
-def test_one_endpoint_over_all_and_one_for_each(plant: Plant, settings: Settings) -> None:
-    found = plant.state(settings, POLICIES).endpoints
-    assert found == endpoints(("clinic", "shop"))
-    assert set(found) == {"/mcp", "/mcp/clinic", "/mcp/shop"}
-    assert (found["/mcp"].upstreams, found["/mcp"].prefixed) == (("clinic", "shop"), True)
-    assert (found["/mcp/shop"].upstreams, found["/mcp/shop"].prefixed) == (("shop",), False)
-    assert endpoints(("b", "a"))["/mcp"].upstreams == ("a", "b")
-
-
-def test_marks_and_arguments_are_those_of_the_settings(settings: Settings) -> None:
-    assert marks(settings) == {("clinic", "delete_patient"): "data-owner"}
-    assert dict(argument_mapping(settings).tools) == {
-        ("clinic", "get_patient"): {"patient_id": "string"}
-    }
+def test_the_endpoints_are_those_of_the_upstreams(plant: Plant, settings: Settings) -> None:
+    assert plant.state(settings, POLICIES).endpoints == endpoints(("clinic", "shop"))
 
 
 # Secrets.
@@ -179,21 +162,6 @@ def test_secrets_are_read_for_the_upstream_alone(plant: Plant, settings: Setting
     )
     assert SECRET not in repr(state)
     assert SECRET not in repr(settings)
-
-
-def test_a_secret_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "url").write_text("https://shop.example/mcp\n")
-    one = parse(f"upstreams: {{shop: {{url: 'file:{tmp_path}/url'}}}}").upstreams["shop"]
-    assert target(one) == HttpTarget("https://shop.example/mcp")
-    with pytest.raises(ReferenceBroken):
-        resolved(f"file:{tmp_path}/none")
-
-
-def test_bounds_of_an_upstream(settings: Settings) -> None:
-    clinic = register("clinic", settings.upstreams["clinic"], settings).bounds
-    shop = register("shop", settings.upstreams["shop"], settings).bounds
-    assert (clinic.call_seconds, shop.call_seconds) == (9, 3)
-    assert (clinic.reply_bytes, clinic.list_bytes) == (2_048, 2_048)
 
 
 # Reloading.

@@ -7,7 +7,7 @@ from lockgate.model import Envelope, SendFailed, Terms, Upstream
 from lockgate.upstream.health import Pace
 from lockgate.upstream.link import Link
 from lockgate.upstream.pool import Pool
-from lockgate.upstream.target import Bounds, HttpTarget, Registered
+from lockgate.upstream.target import Bounds, HttpTarget, Registered, WithheldTarget
 from support.fake_link import FakeLink
 
 ENVELOPE = Envelope()
@@ -137,6 +137,16 @@ async def test_a_failing_upstream_rests_and_is_tried_again(world: World) -> None
     world.refusing = ""
     await world.use("alice")
     assert world.pool.descriptions()[0].state == "open"
+
+
+async def test_what_is_withheld_is_not_opened_and_does_not_rest(world: World) -> None:
+    withheld = Registered(OWN.upstream, WithheldTarget("the vault is sealed"), OWN.bounds)
+    for _ in range(3):
+        with pytest.raises(SendFailed, match="the vault is sealed") as failed:
+            await world.use("a", withheld)
+        assert failed.value.reason == "upstream.secret"
+    assert world.attempts == 0
+    await world.use("a")
 
 
 async def test_one_principals_failures_do_not_rest_another(world: World) -> None:

@@ -127,3 +127,20 @@ async def test_a_failure_is_the_owner_s_own() -> None:
     assert failed.value.reason == "upstream.garbage"
     assert not link.broken
     await house.close()
+
+
+async def test_who_is_behind_its_owner_looks_for_what_changed() -> None:
+    house = House("modern", StdioTarget(("x",)))
+    renewed: list[str] = []
+
+    async def renew() -> None:
+        renewed.append("other")
+
+    house.other.relay.renew = renew
+    newer = Upstream("shop", fingerprint="newer")
+    house.owner.registry.replace([Registered(newer, StdioTarget(("x",)))])
+    with pytest.raises(SendFailed) as failed:
+        await house.open()
+    assert failed.value.reason == "upstream.unavailable"
+    assert renewed == ["other"]
+    await house.close()

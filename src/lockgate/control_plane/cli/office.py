@@ -14,6 +14,7 @@ from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.keys import KeyStore
 from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
 from lockgate.control_plane.services.recovery import RecoveryStore
+from lockgate.control_plane.services.secret_status import SecretDesk
 from lockgate.control_plane.services.tokens import RevocationStore
 from lockgate.model.privilege import AdminRole
 from lockgate.model.problem import Problem
@@ -83,6 +84,9 @@ class Office(Protocol):
 
     def issuers(self) -> Mapping[str, str]:
         """URL of each issuer, by the name the configuration gives it. Raises ``Misconfigured``."""
+
+    def secrets(self) -> AbstractContextManager[SecretDesk]:
+        """Likewise."""
         ...
 
     def now_ms(self) -> int: ...

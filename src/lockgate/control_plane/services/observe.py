@@ -30,7 +30,15 @@ from lockgate.control_plane.services.doctor import (
 )
 from lockgate.control_plane.services.refused import Refused
 from lockgate.identity.revocation import lists_in
-from lockgate.model.reference import Place, ReferenceBroken, parse_reference, resolve_reference
+from lockgate.model.reference import (
+    LOCAL,
+    Place,
+    Reference,
+    ReferenceBroken,
+    parse_reference,
+    resolve_reference,
+)
+from lockgate.store.secret_backends.local import EnvSecrets, FileSecrets
 
 SECONDS = 3.0
 _MAX_ANSWER = 65_536
@@ -168,18 +176,23 @@ def _missing(plan: UpstreamPlan, machine: Machine, place: Place) -> Iterator[str
         try:
             reference = parse_reference(text)
             if reference is not None and reference.place == place:
-                resolve_reference(text, machine.environ, _read)
+                resolve_reference(text, lambda reference: _read(reference, machine))
         except ReferenceBroken as error:
             yield str(error)
 
 
-def _read(path: str) -> str:
-    return Path(path).read_text(encoding="utf-8")
+def _read(reference: Reference, machine: Machine) -> str:
+    kind = EnvSecrets(machine.environ) if reference.place == "env" else FileSecrets()
+    return kind.read(reference).value
 
 
 def _see_host(plan: UpstreamPlan, machine: Machine, seconds: float) -> UpstreamSeen:
+    named = parse_reference(plan.url)
+    if named and named.place not in LOCAL:
+        detail = f"Its address is kept at {named}; `lockgate secrets probe` reads it."
+        return UpstreamSeen(plan.name, True, detail)
     try:
-        parts = urlsplit(resolve_reference(plan.url, machine.environ, _read))
+        parts = urlsplit(resolve_reference(plan.url, lambda reference: _read(reference, machine)))
         host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
         with socket.create_connection((host, port), timeout=seconds):
             return UpstreamSeen(plan.name, True, f"{host}:{port} can be reached.")

@@ -67,7 +67,8 @@ policies: policies
 #   provider_origins: []             # where else its token endpoint and keys are
 
 # The MCP servers behind the gate. `lockgate import FILE` adds those of a client's configuration.
-# A secret is never written here, only where it is: env:NAME or file:/path.
+# A secret is never written here, only where it is: env:NAME, file:/path, or in a vault, at AWS or
+# in a keyring (docs/secrets.md).
 upstreams: {}
 #  time:
 #    command: mcp-server-time
