@@ -16,6 +16,7 @@ from lockgate.model import StoreDown
 from lockgate.store.approvals import MemoryApprovals
 from lockgate.store.memory_events import MemoryEvents
 from lockgate.store.memory_keys import MemoryKeys
+from lockgate.store.memory_people import MemoryPeople
 
 NOW = 1_800_000_000_000
 """2027-01-15T08:00:00Z"""
@@ -43,6 +44,7 @@ class Desk(LocalOffice):
         super().__init__(root / "lockgate.yaml", machine)
         self.program = ("/opt/lockgate/bin/lockgate",)
         self.keys = MemoryKeys()
+        self.people = MemoryPeople()
         self.events = MemoryEvents()
         self.approvals = MemoryApprovals(self.now_ms)
         self.now = NOW
@@ -56,7 +58,7 @@ class Desk(LocalOffice):
         self.deployment()
         if self.down:
             raise StoreDown("cannot open the database")
-        yield Records(self.keys, self.events, self.approvals, b"pepper")
+        yield Records(self.keys, self.people, self.events, self.approvals, b"pepper")
 
     def has_records(self) -> bool:
         return True

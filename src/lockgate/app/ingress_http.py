@@ -203,6 +203,7 @@ class Ingress:
 _EXTRA: dict[str, HeaderList] = {
     "auth.missing": ((b"www-authenticate", b'Bearer realm="lockgate"'),),
     "auth.invalid": ((b"www-authenticate", b'Bearer realm="lockgate", error="invalid_token"'),),
+    "auth.inactive": ((b"www-authenticate", b'Bearer realm="lockgate", error="invalid_token"'),),
 }
 
 

@@ -93,7 +93,8 @@ class LocalOffice:
         stores = stores_of(self._settings())
         try:
             approvals = StoredApprovals(stores.engine, now_ms)
-            yield Records(stores.keys, stores.events, approvals, stores.secrets.pepper())
+            pepper = stores.secrets.pepper()
+            yield Records(stores.keys, stores.people, stores.events, approvals, pepper)
         finally:
             stores.engine.dispose()
 

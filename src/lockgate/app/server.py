@@ -200,10 +200,11 @@ def edge_of(settings: Settings, bound: str) -> Edge:
 
 
 def health(plant: Plant, reloader: Reloader) -> dict[str, Any]:
-    """Ready means: calls can be recorded, keys are known to be current."""
+    """Ready means: calls can be recorded, keys and people are known to be current."""
     faults = {
         "journal": not plant.journal.healthy,
         "keys": not plant.ring.fresh(now_ms()),
+        "people": not plant.authenticator.knows(now_ms()),
     }
     broken = sorted(name for name, fault in faults.items() if fault)
     found: dict[str, Any] = {"status": "not ready" if broken else "ready", "service": "lockgate"}

@@ -10,15 +10,16 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     WithJsonSchema,
     model_validator,
 )
 
+from lockgate.app.settings_kinds import (
+    Closed as _Closed,
+)
 from lockgate.app.settings_kinds import (
     HostName,
     Name,
@@ -34,6 +35,7 @@ from lockgate.app.settings_kinds import (
     size,
     split_url,
 )
+from lockgate.app.settings_people import PeopleSettings
 from lockgate.model.reference import ReferenceBroken, looks_secret, parse_reference
 from lockgate.model.upstream import Sharing, Trust
 
@@ -46,12 +48,6 @@ _OURS = frozenset(
     {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept",
      "mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"}
 )  # fmt: skip
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
 
 
 class Listen(_Closed):
@@ -208,6 +204,7 @@ class Settings(_Closed):
     journal: Journal = Journal()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
+    people: PeopleSettings = PeopleSettings()
 
 
 def _check_url(url: str, insecure: bool) -> None:

@@ -11,13 +11,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lockgate.app.settings import Settings, UpstreamSettings
+from lockgate.app.settings_people import LdapSettings
 from lockgate.app.yaml_tree import Path as TreePath
 from lockgate.app.yaml_tree import Tree, YamlInvalid, read_tree
 from lockgate.model.problem import Problem
 from lockgate.model.reference import ReferenceBroken, parse_reference
 
 MAX_FILE_BYTES = 2**20
-_PRIVATE = frozenset({"database", "env", "headers", "args", "url"})
+_PRIVATE = frozenset({"database", "env", "headers", "args", "url", "scim_secrets", "password"})
 _KINDS: Mapping[str, str] = {
     "string_type": "text (put it in quotes)",
     "int_type": "a whole number",
@@ -93,11 +94,16 @@ def parse(text: str, name: str = "lockgate.yaml") -> Settings:
 
 def anchor(settings: Settings, folder: Path) -> Settings:
     """The same with every path absolute, taken from ``folder``."""
+    people = settings.people
     return settings.model_copy(update={
         "data_dir": str(folder / Path(settings.data_dir).expanduser()),
         "database": _anchor_reference(settings.database, folder),
         "policies": tuple(str(folder / Path(p).expanduser()) for p in settings.policies),
         "upstreams": {n: _anchor_upstream(u, folder) for n, u in settings.upstreams.items()},
+        "people": settings.people.model_copy(update={
+            "scim_secrets": tuple(_anchor_reference(s, folder) for s in people.scim_secrets),
+            "ldap": {n: _anchor_ldap(one, folder) for n, one in people.ldap.items()},
+        }),
     })  # fmt: skip
 
 
@@ -114,6 +120,13 @@ def _anchor_upstream(upstream: UpstreamSettings, folder: Path) -> UpstreamSettin
         "cwd": str(folder / Path(upstream.cwd).expanduser()) if upstream.cwd else None,
         "env": {n: _anchor_reference(v, folder) for n, v in upstream.env.items()},
         "headers": {n: _anchor_reference(v, folder) for n, v in upstream.headers.items()},
+    })  # fmt: skip
+
+
+def _anchor_ldap(one: LdapSettings, folder: Path) -> LdapSettings:
+    return one.model_copy(update={
+        "password": _anchor_reference(one.password, folder) if one.password else None,
+        "ca_file": str(folder / Path(one.ca_file).expanduser()) if one.ca_file else None,
     })  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from lockgate.app.brake import Brake
 from lockgate.app.gateway import State
+from lockgate.app.people import rules_of
 from lockgate.app.quotas import message_limits, quota_limits, quota_of
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.stamps import Clock, now_ms, stamp
@@ -21,6 +22,7 @@ from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
 from lockgate.identity.api_key import KeyCheck
 from lockgate.identity.authenticate import Authenticator
+from lockgate.identity.standing import Standing
 from lockgate.model import APPROVALS, NOW, QUOTA, Approval, Call, FactKey, StoreDown, Upstream
 from lockgate.model.reference import ReferenceBroken, resolve_reference
 from lockgate.pipeline import record
@@ -34,11 +36,13 @@ from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import ArgumentMapping
 from lockgate.store.approvals import StoredApprovals
 from lockgate.store.configuration import StoredConfiguration
+from lockgate.store.directory import Directory
 from lockgate.store.events import StoredEvents
 from lockgate.store.failing import store_errors
 from lockgate.store.key_ring import KeyRing
 from lockgate.store.keys import StoredKeys
 from lockgate.store.migrate import upgrade
+from lockgate.store.people import StoredPeople
 from lockgate.store.postgresql import has_schema, open_postgresql
 from lockgate.store.quota import Buckets
 from lockgate.store.sealing import AesGcmSealer
@@ -82,6 +86,7 @@ class Stores(msgspec.Struct, frozen=True):
     engine: Engine
     events: StoredEvents
     keys: StoredKeys
+    people: StoredPeople
     secrets: LocalSecrets
     host: str
     """Names this machine's workers to those of others that use the same database."""
@@ -97,7 +102,8 @@ def open_stores(data_dir: Path, database: str = "") -> Stores:
     else:
         engine = open_sqlite(data_dir / EMBEDDED, upgrade)
     host = host_id(data_dir)
-    return Stores(engine, StoredEvents(engine), StoredKeys(engine), secrets, host)
+    kept = (StoredEvents(engine), StoredKeys(engine), StoredPeople(engine))
+    return Stores(engine, *kept, secrets, host)
 
 
 def stores_of(settings: Settings) -> Stores:
@@ -141,7 +147,9 @@ class Plant:
         self.states = StoredSessionStates(stores.engine, now_ms)
         self.shared = StoredConfiguration(stores.engine, stores.host, now_ms)
         self.sealer = AesGcmSealer(stores.secrets.sealing_key())
-        self.authenticator = Authenticator(KeyCheck(self.ring, stores.secrets.pepper()))
+        self.directory = Directory(stores.people)
+        checks = Authenticator(KeyCheck(self.ring, stores.secrets.pepper()))
+        self.authenticator = Standing(checks, self.directory, rules_of(settings.people))
         self.tally = RefusalTally(lambda: stamp().id)
         self.quota = quota_of(stores.engine, settings, among.node, among.buckets)
         self.brake = Brake(message_limits(settings), now_ms)
@@ -168,12 +176,14 @@ class Plant:
         self.journal.note(record.tool_changed(stamp(), call, changed.tool, changed.before))
 
     def refresh(self, now: int) -> None:
-        """Bring the copies of keys, sessions and approvals up to date. Raises ``StoreDown``."""
+        """Bring the copies of keys, people, sessions and approvals up to date. Raises
+        ``StoreDown``."""
         self.ring.refresh(now)
+        self.directory.refresh(now)
         self.refresh_rest(now)
 
     def refresh_rest(self, now: int) -> None:
-        """All but the keys. Raises ``StoreDown``."""
+        """All but keys and people. Raises ``StoreDown``."""
         self.shared.refresh(now)
         self.states.refresh(now)
         self.sessions.refresh(now)
@@ -206,6 +216,7 @@ class Plant:
         self.registry.replace(registered)
         self.quota.limits = quota_limits(settings)
         self.brake.limits = message_limits(settings)
+        self.authenticator.rules = rules_of(settings.people)
         return State(
             gate=gate,
             resolver=Resolver(upstreams, self.tools),

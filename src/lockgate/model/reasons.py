@@ -105,6 +105,8 @@ REASONS = _catalogue(
        "Send Authorization: Bearer with a Lockgate API key.", REFUSED, 400),
     _R("auth.invalid", "The credential is not valid.",
        "Ask the operator for a new key.", REFUSED, 401),
+    _R("auth.inactive", "The person behind this credential is not active here.",
+       "Ask the operator: your account is blocked, or no directory knows it.", REFUSED, 401),
     _R("auth.in-query", "Credentials in the URL are not accepted.",
        "Send the key in the Authorization header.", REFUSED, 400),
     _R("auth.unknown", "It could not be established whether the credential is valid.",

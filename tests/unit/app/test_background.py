@@ -13,7 +13,7 @@ from lockgate.app.settings import Settings
 from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms
 from lockgate.app.wiring import Plant, open_stores
-from lockgate.model import Approval, KeyRecord
+from lockgate.model import Approval, KeyRecord, Person
 from lockgate.model.session import SessionState
 from support.processes import until
 
@@ -58,11 +58,13 @@ async def written_elsewhere_is_seen(here: Worker, there: Worker) -> None:
     expires = now_ms() + 60_000
     given = Approval("a1", "b", "owner", "carol", expires)
     there.plant.stores.keys.add(KEY)
+    there.plant.stores.people.put([Person("p", "scim", "alice")])
     there.plant.approvals.give(given, "call-1")
     await there.plant.sessions.end("s1", expires)
     await there.plant.states.change("s2", lambda _: SessionState(level="debug"), expires)
     plant = here.plant
     await becomes(lambda: plant.ring.find("a") == KEY)
+    await becomes(lambda: len(plant.directory.named("alice")) == 1)
     await becomes(lambda: plant.approvals.standing("call-1") == (given,))
     await becomes(lambda: plant.sessions.ended("s1"))
     await becomes(lambda: plant.states.load("s2").level == "debug")
@@ -84,8 +86,9 @@ async def test_postgresql_tells_what_another_worker_writes(folder: Path, postgre
 @pytest.mark.parametrize(
     ("topics", "woken"),
     [
-        ({""}, {"keys", "rest", "configuration"}),
+        ({""}, {"keys", "people", "rest", "configuration"}),
         ({"api_key"}, {"keys"}),
+        ({"person"}, {"people"}),
         ({"approval"}, {"rest"}),
         ({"configuration"}, {"rest", "configuration"}),
         (set(), set()),

@@ -11,6 +11,7 @@ from lockgate.control_plane.cli.office import Office, Records, office_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.files import PRIVATE, write_new
 from lockgate.control_plane.services.keys import KeyOrder, Keys, state_of
+from lockgate.control_plane.services.people import inactive_names
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import KeyRecord
 
@@ -70,7 +71,7 @@ def list_keys(
     everything: Annotated[bool, typer.Option("--all", help="Also revoked and expired.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the keys that are valid.
+    """List the keys that are valid, and those that are dead because their owner is inactive.
 
     \b
     Examples:
@@ -82,10 +83,12 @@ def list_keys(
     office = office_of(ctx)
     with office.open() as records:
         found = records.keys.list()
+        leavers = inactive_names(records.people.people())
     now = office.now_ms()
-    wanted = [r for r in found if everything or state_of(r, now) == "active"]
+    states = {r.id: state_of(r, now, leavers) for r in found}
+    wanted = [r for r in found if everything or states[r.id] in ("active", "inactive")]
     if as_json:
-        say_json([_json(r, now) for r in wanted])
+        say_json([{**_json(r, now), "state": states[r.id]} for r in wanted])
         return
     if not wanted:
         say("There is no valid key. Make one with `lockgate keys create`.", err=True)
@@ -93,7 +96,7 @@ def list_keys(
     say_table(
         ("ID", "KIND", "SUBJECT", "OWNER", "ROLES", "AGENT", "EXPIRES", "STATE"),
         [(r.id, r.kind, r.subject, r.owner, ",".join(sorted(r.roles)) or "-", r.agent or "-",
-          timestamp(r.expires)[:10], state_of(r, now)) for r in wanted],
+          timestamp(r.expires)[:10], states[r.id]) for r in wanted],
     )  # fmt: skip
 
 

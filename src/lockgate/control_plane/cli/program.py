@@ -19,6 +19,7 @@ from lockgate.control_plane.cli.init import init
 from lockgate.control_plane.cli.keys import keys
 from lockgate.control_plane.cli.office import Office
 from lockgate.control_plane.cli.output import refuse, say, say_problems
+from lockgate.control_plane.cli.people import people
 from lockgate.control_plane.services.refused import Misconfigured, Refused
 from lockgate.model import EventRefused, StoreDown
 
@@ -34,7 +35,13 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "connect": connect,
     "doctor": doctor,
 }
-GROUPS = {"keys": keys, "approvals": approvals, "audit": audit, "config": config}
+GROUPS = {
+    "keys": keys,
+    "people": people,
+    "approvals": approvals,
+    "audit": audit,
+    "config": config,
+}
 
 
 class Program(TyperGroup):

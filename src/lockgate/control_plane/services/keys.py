@@ -1,7 +1,7 @@
 """API keys: made, listed, revoked. Each change is in the journal before it is made."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Literal, Protocol
 
 import msgspec
@@ -10,12 +10,14 @@ from lockgate.control_plane.services.refused import Refused
 from lockgate.identity.api_key import mint
 from lockgate.model import AuditEvent, KeyRecord
 from lockgate.model.key import KeyKind
+from lockgate.model.person import folded
 
 DAY_MS = 86_400_000
 MAX_DAYS = 366
 _LONGEST_NAME = 200
 
-State = Literal["active", "expired", "revoked"]
+State = Literal["active", "inactive", "expired", "revoked"]
+"""``inactive``: its owner is (see ``identity.standing``)."""
 
 
 class KeyStore(Protocol):
@@ -137,10 +139,13 @@ class Keys:
         self._events.append((event,))
 
 
-def state_of(record: KeyRecord, now: int) -> State:
+def state_of(record: KeyRecord, now: int, leavers: Set[str] = frozenset()) -> State:
+    """``leavers``: folded names, see ``services.people.inactive_names``."""
     if record.revoked:
         return "revoked"
-    return "active" if now < record.expires else "expired"
+    if now >= record.expires:
+        return "expired"
+    return "inactive" if folded(record.owner) in leavers else "active"
 
 
 def _subject(order: KeyOrder) -> str:
