@@ -10,9 +10,12 @@ from lockgate.pipeline.caller import Caller
 from lockgate.wire.headers import Headers
 from lockgate.wire.refusal import WireRefusal
 
+Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""An ASGI application."""
 HeaderList = Sequence[tuple[bytes, bytes]]
 
 TRANSPORT_HEADER = "lockgate-transport"
@@ -40,6 +43,7 @@ class Exchange:
         """Once it is known who asks."""
         self.started = False
         self._whole = False
+        self._scope = scope
         self._receive = receive
         self._send = send
 
@@ -68,6 +72,19 @@ class Exchange:
                         return b"".join(parts)
         except TimeoutError as late:
             raise WireRefusal("wire.too-slow") from late
+
+    async def passed_to(self, app: App, body: bytes, scheme: str) -> None:
+        """Let an ASGI application answer, which is given what was read. ``scheme``: as the client
+        sees it."""
+
+        async def given() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await app({**self._scope, "scheme": scheme}, given, self._noted)
+
+    async def _noted(self, message: Message) -> None:
+        self.started = True
+        await self._send(message)
 
     async def closed(self) -> None:
         """Returns when the client closes the connection."""

@@ -22,6 +22,7 @@ from lockgate.app.exchange import (
 from lockgate.app.gateway import Gateway
 from lockgate.app.incoming import Incoming
 from lockgate.app.outbox import Outbox
+from lockgate.app.scim_door import ScimDoor, is_scim
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.streams import JSON, Streams, respond
 from lockgate.identity.evidence import Evidence
@@ -75,6 +76,8 @@ class Ingress:
         self._refused = refused
         self._health = health
         self._brake = brake
+        self.scim: ScimDoor | None = None
+        """Replaced on reload."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,6 +100,9 @@ class Ingress:
             await self._answer_health(exchange)
             return
         self._check_edge(exchange)
+        if self.scim is not None and is_scim(exchange.path):
+            await self.scim.serve(exchange, self.edge.message_bytes, self.edge.body_seconds)
+            return
         path = exchange.path.rstrip("/")
         if path != "/mcp" and not path.startswith("/mcp/"):
             raise WireRefusal("wire.bad-path")

@@ -18,6 +18,7 @@ from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
 from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Edge, Ingress
+from lockgate.app.provisioning import Provisioning
 from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
 from lockgate.app.seat import Line, Seat
 from lockgate.app.settings import Settings
@@ -72,26 +73,27 @@ async def opened(
     gateway = gateway_of(plant, settings, state, refused)
 
     def apply(new: Settings) -> None:
+        provision = provisioning.built(new)
         gateway.state = plant.state(new, read_policies(new, path.parent))
         gateway.hub.reloaded()
         ingress.edge = edge_of(new, bound)
+        provision()
         _say_fixed(settings, new)
 
     reloader = Reloader(path, settings, apply, seen)
-
     ingress = Ingress(
         gateway, edge_of(settings, bound), plant.authenticator, refused,
         lambda: health(plant, reloader) | crew.told, plant.brake,
     )  # fmt: skip
+    provisioning = Provisioning(plant, ingress, refused)
+    provisioning.built(settings)()
     await crew.join(plant, gateway, ingress.streams, reloader)
     background = Background(plant, reloader)
-    background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick))
+    background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick), provisioning.task())
     try:
         yield Running(gateway, plant, reloader, ingress, settings, refused)
     finally:
-        gateway.hub.stop()
-        await gateway.inflight.drain(settings.limits.drain_seconds)
-        await crew.drained()
+        await _drain(gateway, settings, crew)
         await background.stop()
         await gateway.hub.close()
         await _close(plant, crew)
@@ -239,6 +241,12 @@ def _say_fixed(old: Settings, new: Settings) -> None:
     changed = ", ".join(name for name, differs in fixed.items() if differs)
     if changed:
         log.warning("%s: the change takes effect at the next start", changed)
+
+
+async def _drain(gateway: Gateway, settings: Settings, crew: Crew) -> None:
+    gateway.hub.stop()
+    await gateway.inflight.drain(settings.limits.drain_seconds)
+    await crew.drained()
 
 
 async def _close(plant: Plant, crew: Crew) -> None:

@@ -1,6 +1,7 @@
 """Where adapters meet ports. ``Plant`` lives as long as the process; ``State`` until a reload."""
 
 import hashlib
+import importlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -289,3 +290,8 @@ def target(one: UpstreamSettings) -> Target:
 def resolved(text: str) -> str:
     """A secret by reference, read now. Raises ``ReferenceBroken``."""
     return resolve_reference(text, os.environ, lambda path: Path(path).read_text())
+
+
+def loaded(module: str) -> Any:
+    """What only some deployments need, and what costs them time or an extra."""
+    return importlib.import_module(f"lockgate.{module}")

@@ -56,6 +56,19 @@ class Group(msgspec.Struct, frozen=True):
     version: int = 0
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """One person, as a directory that is read by us lists them."""
+
+    user_name: str
+    external_id: str = ""
+    active: bool = True
+    groups: frozenset[str] = frozenset()
+
+
+class DirectoryDown(Exception):
+    """A directory cannot be read to its end. The text names it, and never its secret."""
+
+
 def folded(name: str) -> str:
     """Two names that fold alike are taken for one person's where that is the stricter way."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

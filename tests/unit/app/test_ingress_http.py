@@ -1,11 +1,13 @@
 import asyncio
 import logging
+from typing import Any
 
 import msgspec
 import orjson
 import pytest
 
 from lockgate.app.brake import BODIES
+from lockgate.app.scim_door import ScimDoor
 from lockgate.store.quota import QuotaLimits
 from lockgate.wire.streams import KEEP_ALIVE
 from support.asgi import Visit
@@ -393,3 +395,28 @@ async def test_a_defect_within_a_stream_ends_it_with_a_refusal() -> None:
     assert events(visit)[-1]["error"]["data"]["reason"] == "pipeline.failed"
     assert visit.over
     assert await house.outcome() == "pipeline.failed"
+
+
+async def test_scim_is_not_there_unless_it_is_switched_on() -> None:
+    house = House()
+    visit = Visit("GET", "/scim/v2/Users", {"host": HOST}, b"")
+    assert (await house.take(visit)).status == 404
+    asked: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    house.ingress.scim = ScimDoor(app, ("s" * 32,), "http", lambda *_: None)
+    told = {"authorization": f"Bearer {'s' * 32}", "origin": "https://evil.example"}
+    for headers, status in (
+        ({"host": HOST}, 401),
+        ({"host": "evil.example", **told}, 421),
+        ({"host": HOST, **told}, 403),
+        ({"host": HOST, "authorization": told["authorization"]}, 200),
+    ):
+        visit = Visit("GET", "/scim/v2/Users", headers, b"")
+        assert (await house.take(visit)).status == status
+    assert asked == ["/scim/v2/Users"]
+    assert (await house.take(Visit("GET", "/scim/v2/Users", HEADERS, b""))).status == 401

@@ -5,7 +5,7 @@ Each change is in the journal before it is made.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ _AGAIN = 5
 """How often a change is tried anew where another one came between."""
 
 Row = Person | Group
+RowT = TypeVar("RowT", bound=Person | Group)
 State = Literal["active", "inactive", "deleted"]
 _PERSONAL = ("user_name", "external_id", "name")
 _UNTOLD = ("learned", "version", "created")
@@ -87,6 +88,17 @@ class People:
     def groups(self) -> tuple[Group, ...]:
         return tuple(one for one in self._store.groups() if not one.deleted)
 
+    def found(self, ids: Sequence[str]) -> tuple[Row, ...]:
+        """Those of these ids that there are and that are not deleted."""
+        return tuple(row for row in self._store.find(ids) if not row.deleted)
+
+    def find(self, id: str) -> Row | None:
+        return next(iter(self.found([id])), None)
+
+    def called(self, name: str) -> tuple[Person, ...]:
+        """Whose user name is this but for case, or external id exactly; without the deleted."""
+        return tuple(one for one in self._store.called(name) if not one.deleted)
+
     def new_id(self) -> str:
         return self._random_bytes(16).hex()
 
@@ -113,7 +125,7 @@ class People:
         raise Refused("Others keep changing this person.", "Try again.")
 
     def _said(self, name: str, active: bool) -> Person:
-        alike = [p for p in self._store.called(name) if not p.deleted]
+        alike = self.called(name)
         mine = next((p for p in alike if p.source == OPERATOR), None)
         if active and (other := next((p for p in _not_ours(alike) if not p.active), None)):
             raise Refused(f"{other.source} says that {name} is not active.", "Change it there.")
@@ -122,6 +134,17 @@ class People:
         if mine is None:
             return Person(self.new_id(), OPERATOR, name, active=active)
         return msgspec.structs.replace(mine, active=active)
+
+    def delete(self, row: Row) -> None:
+        """As ``write``. A person stays known as one who has left."""
+        self.write([self.deleted(row)])
+
+    def deleted(self, row: RowT) -> RowT:
+        """``row``, as it is to be written when its source has it no more."""
+        changes: dict[str, int | bool] = {"deleted": self._now_ms()}
+        if isinstance(row, Person):
+            changes["active"] = False
+        return msgspec.structs.replace(row, **changes)
 
     def write(self, rows: Sequence[Row]) -> None:
         """Put these in the place of what is known under their ids, or beside it.
