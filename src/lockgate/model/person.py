@@ -1,6 +1,7 @@
 """Who is known to work here, and in which groups, as a source last said."""
 
 import unicodedata
+from functools import lru_cache
 
 import msgspec
 
@@ -69,6 +70,7 @@ class DirectoryDown(Exception):
     """A directory cannot be read to its end. The text names it, and never its secret."""
 
 
+@lru_cache(maxsize=16_384)
 def folded(name: str) -> str:
     """Two names that fold alike are taken for one person's where that is the stricter way."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -1,8 +1,7 @@
 """Everybody who is known to work here, in memory, never older than the gateway can bear."""
 
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Protocol
 
 import msgspec
@@ -30,6 +29,7 @@ class _Held(msgspec.Struct, frozen=True):
     named: _Index = {}
     alike: _Index = {}
     memberships: Mapping[str, frozenset[str]] = {}
+    """Ids of groups, by that of the person."""
     heard: Mapping[str, int] = {}
 
 
@@ -69,7 +69,8 @@ class Directory:
 
     def groups_of(self, person: Person) -> frozenset[str]:
         """Names of all groups the person is in, as the person's source says."""
-        return person.groups | self._held.memberships.get(person.id, frozenset())
+        held = self._held
+        return person.groups | {held.groups[id].name for id in held.memberships.get(person.id, ())}
 
     def heard(self, source: str) -> int:
         """When ``source`` was last read to its end: milliseconds; 0 for never."""
@@ -77,26 +78,46 @@ class Directory:
 
 
 def _joined(held: _Held, version: int, news: News) -> _Held:
+    """Only what changed is worked on: there may be many who did not."""
     if version == held.version:
         return msgspec.structs.replace(held, heard=news.heard)
+    named, alike = dict(held.named), dict(held.alike)
+    for one in news.people:
+        before = held.people.get(one.id)
+        _replace(named, before, one, _exactly)
+        _replace(alike, before, one, _without_case)
+    memberships = dict(held.memberships)
+    for group in news.groups:
+        _rejoin(memberships, held.groups.get(group.id), group)
     people = {**held.people, **{one.id: one for one in news.people}}
     groups = {**held.groups, **{one.id: one for one in news.groups}}
-    exact = _index((name, p) for p in people.values() for name in p.names)
-    alike = _index((n, p) for p in people.values() for n in {folded(name) for name in p.names})
-    return _Held(version, people, groups, exact, alike, _memberships(groups.values()), news.heard)
+    return _Held(version, people, groups, named, alike, memberships, news.heard)
 
 
-def _index(pairs: Iterable[tuple[str, Person]]) -> _Index:
-    found: dict[str, tuple[Person, ...]] = {}
-    for name, one in pairs:
-        found[name] = (*found.get(name, ()), one)
-    return found
+def _replace(
+    index: dict[str, tuple[Person, ...]],
+    before: Person | None,
+    one: Person,
+    names: Callable[[Person], Set[str]],
+) -> None:
+    for name in names(before) if before is not None else ():
+        index[name] = tuple(other for other in index[name] if other.id != one.id)
+    for name in names(one):
+        index[name] = (*index.get(name, ()), one)
 
 
-def _memberships(groups: Iterable[Group]) -> Mapping[str, frozenset[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
-    for group in groups:
-        if not group.deleted:
-            for member in group.members:
-                found[member].add(group.name)
-    return {member: frozenset(names) for member, names in found.items()}
+def _exactly(one: Person) -> Set[str]:
+    return one.names
+
+
+def _without_case(one: Person) -> Set[str]:
+    return {folded(name) for name in one.names}
+
+
+def _rejoin(memberships: dict[str, frozenset[str]], before: Group | None, group: Group) -> None:
+    had = before.members if before is not None and not before.deleted else frozenset()
+    has = group.members if not group.deleted else frozenset()
+    for member in had - has:
+        memberships[member] -= {group.id}
+    for member in has - had:
+        memberships[member] = memberships.get(member, frozenset()) | {group.id}
