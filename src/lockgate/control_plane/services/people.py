@@ -4,7 +4,7 @@ Each change is in the journal before it is made.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol, TypeVar
 
 import msgspec
@@ -127,8 +127,8 @@ class People:
     def _said(self, name: str, active: bool) -> Person:
         alike = self.called(name)
         mine = next((p for p in alike if p.source == OPERATOR), None)
-        if active and (other := next((p for p in _not_ours(alike) if not p.active), None)):
-            raise Refused(f"{other.source} says that {name} is not active.", "Change it there.")
+        if active and (sources := self._against(name)):
+            raise Refused(f"{sources} says that {name} is not active.", "Change it there.")
         if mine is not None and mine.active == active:
             raise Refused(f"{name} is {'active' if active else 'inactive'} already.")
         if mine is None:
@@ -138,6 +138,16 @@ class People:
     def delete(self, row: Row) -> None:
         """As ``write``. A person stays known as one who has left."""
         self.write([self.deleted(row)])
+
+    def _against(self, name: str) -> str:
+        """Other sources that say no, also by having deleted whoever had the name."""
+        others = [p for p in self._store.called(name) if p.source != OPERATOR]
+        sources = {p.source for p in others}
+        return ", ".join(
+            source
+            for source in sorted(sources)
+            if folded(name) in inactive_names([p for p in others if p.source == source])
+        )
 
     def deleted(self, row: RowT) -> RowT:
         """``row``, as it is to be written when its source has it no more."""
@@ -253,10 +263,6 @@ def _same_name(one: Person, other: Person) -> bool:
     """Two of one source that go by the same user name."""
     apart = one.id != other.id and one.source == other.source and not other.deleted
     return apart and folded(one.user_name) == folded(other.user_name)
-
-
-def _not_ours(people: Sequence[Person]) -> Iterator[Person]:
-    return (one for one in people if one.source != OPERATOR)
 
 
 def _dated(row: Row, before: Row | None, now: int) -> Row:

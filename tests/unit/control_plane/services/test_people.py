@@ -168,6 +168,14 @@ def test_an_operator_s_word_stands_beside_that_of_other_sources(world: World) ->
         world.people.set_active("alice", True)
 
 
+def test_an_operator_does_not_bring_back_whom_a_source_has_deleted(world: World) -> None:
+    world.people.write([ALICE])
+    world.people.delete(world.read())
+    with pytest.raises(Refused, match="scim says"):
+        world.people.set_active("alice", True)
+    assert world.people.list() == ()
+
+
 @pytest.mark.parametrize("name", ["", " a", "a\n", "a\0", "x" * 257, "\u202ealice"])
 def test_names_are_plain_text(world: World, name: str) -> None:
     with pytest.raises(Refused):
