@@ -15,7 +15,7 @@ from bench import processes
 from bench.arm import Failed, FastUpstream, Target, free_port
 from bench.messages import Dialect
 from bench.upstream import tool_name
-from lockgate.app.wiring import open_stores
+from lockgate.app.stores import open_stores
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from lockgate.pipeline.order import order
 from lockgate.policy.bundle import PolicyBundle

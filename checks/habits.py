@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from checks.tree import Problem, Tree, dotted
 
-LOADS_BY_NAME = "src/lockgate/app/wiring.py"
+LOADS_BY_NAME = "src/lockgate/app/stores.py"
 """The one file with an adapter table."""
 _BROAD = {"Exception", "BaseException", "builtins.Exception", "builtins.BaseException"}
 _CLOCK = {"now", "utcnow", "today"}

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from lockgate.app.wiring import open_stores
+from lockgate.app.stores import open_stores
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from support.gateway import ROOT, Gateway
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import load_extra
+from lockgate.app.stores import load_extra
 from lockgate.model.reference import Reference, ReferenceBroken, parse_reference
 from lockgate.model.secret import SecretBackend
 from lockgate.store.secret_backends.aws import AwsClients, SecretsManagerSecrets, SsmSecrets

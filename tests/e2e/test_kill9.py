@@ -9,7 +9,7 @@ import pytest
 from pyreqwest.exceptions import PyreqwestError
 from sqlalchemy import text
 
-from lockgate.app.wiring import open_stores
+from lockgate.app.stores import open_stores
 from support.client import McpClient, http_client
 from support.gateway import ROOT, Gateway, child, python
 from support.processes import alive

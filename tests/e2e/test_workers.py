@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from lockgate.app.wiring import open_stores
+from lockgate.app.stores import open_stores
 from lockgate.model import Recorded
 from support.client import McpClient
 from support.gateway import PERMIT_ALL, Gateway, child, python

@@ -16,7 +16,7 @@ import uvicorn
 from lockgate.app.server import Running, address_of, listen, opened, server_config
 from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import open_stores
+from lockgate.app.stores import open_stores
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from lockgate.model.call import EraName
 from support.canary_client import HttpWire, Voice, Wire, stdio_wire

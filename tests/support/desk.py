@@ -17,6 +17,7 @@ from lockgate.model import StoreDown
 from lockgate.store.approvals import MemoryApprovals
 from lockgate.store.memory_events import MemoryEvents
 from lockgate.store.memory_keys import MemoryKeys
+from lockgate.store.memory_people import MemoryPeople
 from lockgate.store.privileges import MemoryPrivileges
 from lockgate.store.recovery import MemoryRecovery
 from lockgate.store.revocations import MemoryRevocations
@@ -47,6 +48,7 @@ class Desk(LocalOffice):
         super().__init__(root / "lockgate.yaml", machine)
         self.program = ("/opt/lockgate/bin/lockgate",)
         self.keys = MemoryKeys()
+        self.people = MemoryPeople()
         self.events = MemoryEvents()
         self.approvals = MemoryApprovals(self.now_ms)
         self.revocations = MemoryRevocations()
@@ -63,7 +65,7 @@ class Desk(LocalOffice):
         self.deployment()
         if self.down:
             raise StoreDown("cannot open the database")
-        yield Records(self.keys, self.events, self.approvals, self.revocations,
+        yield Records(self.keys, self.people, self.events, self.approvals, self.revocations,
                       self.privileges, self.recovery, b"pepper")  # fmt: skip
 
     def has_records(self) -> bool:

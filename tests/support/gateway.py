@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from lockgate.app.wiring import open_stores
+from lockgate.app.stores import open_stores
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from support.processes import alive, gone, until
 

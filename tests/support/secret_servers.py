@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lockgate.app.wiring import load_extra
+from lockgate.app.stores import load_extra
 from support.gateway import ROOT
 from support.processes import until
 

@@ -24,7 +24,7 @@ CREDENTIALS = frozenset({"api_key", "revocation"})
 """Topics whose rows decide who may come in."""
 
 REFRESH_SECONDS = 0.5
-"""Revoked keys, ended sessions and new approvals are seen within this time."""
+"""Revoked keys, leavers, ended sessions and new approvals are seen within this time."""
 TALLY_SECONDS = 10.0
 WATCH_SECONDS = 1.0
 USES_SECONDS = 60.0
@@ -43,6 +43,7 @@ class Sooner:
 
     def __init__(self) -> None:
         self.keys = asyncio.Event()
+        self.people = asyncio.Event()
         self.rest = asyncio.Event()
         self.configuration = asyncio.Event()
 
@@ -50,7 +51,9 @@ class Sooner:
         """``""`` may be anything."""
         if topics & {"", *CREDENTIALS}:
             self.keys.set()
-        if topics - CREDENTIALS:
+        if topics & {"", "person"}:
+            self.people.set()
+        if topics - CREDENTIALS - {"person"}:
             self.rest.set()
         if topics & {"", "configuration"}:
             self.configuration.set()
@@ -70,7 +73,7 @@ class Background:
         self._pushes = pushes_of(plant.stores.engine)
         self._threads = {
             name: ThreadPoolExecutor(1, thread_name_prefix=f"lockgate-{name}")
-            for name in ("keys", "copies", "listening")
+            for name in ("keys", "people", "copies", "listening")
         }
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -79,6 +82,7 @@ class Background:
         sooner = self._sooner
         steps = [
             every(self._refresh, "reading keys", self._read_keys, sooner.keys),
+            every(self._refresh, "reading people", self._read_people, sooner.people),
             every(self._refresh, "reading sessions and approvals", self._read_rest, sooner.rest),
             every(RENEW_SECONDS, "renewing what was taken", self._plant.quota.renew),
             every(TALLY_SECONDS, "recording refused credentials", self._tally),
@@ -114,6 +118,9 @@ class Background:
 
     async def _read_keys(self) -> None:
         await self._in("keys", self._plant.refresh_credentials, now_ms())
+
+    async def _read_people(self) -> None:
+        await self._in("people", self._plant.directory.refresh, now_ms())
 
     async def _read_rest(self) -> None:
         await self._in("copies", self._plant.refresh_rest, now_ms())

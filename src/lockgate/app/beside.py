@@ -12,7 +12,8 @@ from lockgate.app.logout import Logout
 from lockgate.app.protected_resource import WELL_KNOWN, ProtectedResource
 from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import Plant, loaded
+from lockgate.app.stores import loaded
+from lockgate.app.wiring import Plant
 from lockgate.control_plane.services.tokens import Tokens
 from lockgate.identity.logout_token import LogoutCheck
 
@@ -30,7 +31,7 @@ def ingress_of(
     resource = ProtectedResource(lambda: known.issuers, known.nonces, now_ms)
     beside = {WELL_KNOWN: resource.answer, LOGOUT: logout_of(plant).answer}
     ingress = Ingress(
-        gateway, edge, known.authenticator, refused, health, plant.brake, resource, beside
+        gateway, edge, plant.authenticator, refused, health, plant.brake, resource, beside
     )
     ingress.console = console_of(plant, settings, refused)
     return ingress

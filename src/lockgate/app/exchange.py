@@ -10,6 +10,7 @@ from lockgate.pipeline.caller import Caller
 from lockgate.wire.headers import Headers
 from lockgate.wire.refusal import WireRefusal
 
+Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -82,8 +83,9 @@ class Exchange:
         except TimeoutError as late:
             raise WireRefusal("wire.too-slow") from late
 
-    async def hand_to(self, application: Application, body: bytes) -> None:
-        """Let another ASGI application answer. ``body``: what was read of the request."""
+    async def hand_to(self, application: Application, body: bytes, scheme: str = "") -> None:
+        """Let another ASGI application answer. ``body``: what was read of the request; ``scheme``:
+        as the client sees it."""
         left = [{"type": "http.request", "body": body}]
 
         async def receive() -> MutableMapping[str, Any]:
@@ -94,7 +96,8 @@ class Exchange:
             self.over = not message.get("more_body", message["type"] == "http.response.start")
             await self._send(message)
 
-        await application(self._scope, receive, send)
+        scope = {**self._scope, "scheme": scheme} if scheme else self._scope
+        await application(scope, receive, send)
 
     async def closed(self) -> None:
         """Returns when the client closes the connection."""

@@ -26,6 +26,7 @@ from lockgate.app.gateway import Gateway
 from lockgate.app.incoming import Incoming
 from lockgate.app.outbox import Outbox
 from lockgate.app.protected_resource import ProtectedResource
+from lockgate.app.scim_door import ScimDoor, is_scim
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.streams import JSON, Streams, respond
 from lockgate.identity.evidence import Evidence
@@ -111,6 +112,8 @@ class Ingress:
         self._brake = brake
         self._resource = resource
         self._beside = beside
+        self.scim: ScimDoor | None = None
+        """Replaced on reload."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -138,6 +141,9 @@ class Ingress:
             await hand_over(exchange, self.console, self.edge.console, self.edge.body_seconds)
             return
         self._check_edge(exchange)
+        if self.scim is not None and is_scim(exchange.path):
+            await self.scim.serve(exchange, self.edge.message_bytes, self.edge.body_seconds)
+            return
         if beside := self._answerer(exchange.path):
             await beside(exchange)
             return

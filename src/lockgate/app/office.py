@@ -19,7 +19,7 @@ from lockgate.app.settings_file import SettingsInvalid, json_schema, load, parse
 from lockgate.app.settings_maps import argument_mapping
 from lockgate.app.settings_tls import TlsSettings
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import have_stores, stores_of
+from lockgate.app.stores import have_stores, stores_of
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
 from lockgate.control_plane.services.deployment import Deployment, Machine, TlsFiles, UpstreamPlan
 from lockgate.control_plane.services.privileges import Rules
@@ -113,7 +113,7 @@ class LocalOffice:
             revocations = StoredRevocations(stores.engine)
             pepper = stores.secrets.pepper()
             privileges, recovery = StoredPrivileges(stores.engine), StoredRecovery(stores.engine)
-            yield Records(stores.keys, stores.events, approvals, revocations,
+            yield Records(stores.keys, stores.people, stores.events, approvals, revocations,
                           privileges, recovery, pepper)  # fmt: skip
         finally:
             stores.engine.dispose()

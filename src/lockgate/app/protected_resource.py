@@ -15,7 +15,8 @@ _ENDPOINT = "/mcp"
 _DPOP = f'DPoP algs="{" ".join(SIGNATURES)}"'
 _ERRORS = {
     "auth.missing": "", "auth.certificate": "",
-    "auth.invalid": "invalid_token", "auth.scope": "insufficient_scope",
+    "auth.invalid": "invalid_token", "auth.inactive": "invalid_token",
+    "auth.scope": "insufficient_scope",
     "auth.proof": "invalid_dpop_proof", "auth.nonce": "use_dpop_nonce",
 }  # fmt: skip
 """RFC 6750, 3.1; RFC 9449, 7.1 and 9."""

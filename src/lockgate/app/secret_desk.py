@@ -10,7 +10,7 @@ import orjson
 from lockgate.app.registering import register
 from lockgate.app.secret_places import uses_of
 from lockgate.app.settings import Settings
-from lockgate.app.wiring import secret_backends, stores_of
+from lockgate.app.stores import secret_backends, stores_of
 from lockgate.control_plane.services.secret_status import Outcome, Proof, SecretDesk
 from lockgate.model import SYSTEM, SendFailed, Terms
 from lockgate.model.reasons import METHOD_NOT_FOUND

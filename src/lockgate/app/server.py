@@ -20,14 +20,16 @@ from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
 from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Ingress
+from lockgate.app.provisioning import Provisioning
 from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
 from lockgate.app.seat import Greeter, Line, Seat
 from lockgate.app.secret_places import references_in
 from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms
+from lockgate.app.stores import Stores, stores_of
 from lockgate.app.supervision import every
 from lockgate.app.tls_greeter import TlsGreeter
-from lockgate.app.wiring import Plant, Stores, stores_of
+from lockgate.app.wiring import Plant
 from lockgate.model import JournalDown
 from lockgate.model.problem import Problem
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
@@ -77,30 +79,30 @@ async def opened(
 
     def apply(new: Settings) -> None:
         edge = edge_of(new, bound, changed := front_of(new))
+        provision = provisioning.built(new)
         gateway.state = plant.state(new, read_policies(new, path.parent))
         gateway.hub.reloaded()
         plant.identities.authenticator.workloads, ingress.edge = changed.workloads, edge
+        provision()
         _say_fixed(settings, new)
 
     plant.watch.renew = lambda: _renew(plant, gateway)
     reloader = Reloader(path, settings, apply, seen)
-
     ingress = ingress_of(
         plant, gateway, edge_of(settings, bound, front), refused,
         lambda: health(plant, reloader) | crew.told, lambda: reloader.settings,
     )  # fmt: skip
+    provisioning = Provisioning(plant, ingress, refused)
+    provisioning.built(settings)()
     await crew.join(plant, gateway, ingress.streams, reloader)
     background = Background(plant, reloader)
-    background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick))
+    background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick), provisioning.task())
     try:
         yield Running(gateway, plant, reloader, ingress, settings, refused)
     finally:
-        gateway.hub.stop()
-        await gateway.inflight.drain(settings.limits.drain_seconds)
-        await crew.drained()
+        await _drain(gateway, settings, crew)
         await background.stop()
-        await gateway.hub.close()
-        await _close(plant, crew)
+        await _close(plant, gateway, crew)
 
 
 async def _planted(stores: Stores, settings: Settings, crew: Crew, front: Front) -> Plant:
@@ -209,11 +211,12 @@ def _greeter(running: Running) -> Greeter | None:
 
 
 def health(plant: Plant, reloader: Reloader) -> dict[str, Any]:
-    """Ready means: calls can be recorded, keys are known to be current."""
+    """Ready means: calls can be recorded, keys and people are known to be current."""
     faults = {
         "journal": not plant.journal.healthy,
         "keys": not plant.ring.fresh(now_ms()),
         "revocations": not plant.revocations.fresh(now_ms()),
+        "people": not plant.authenticator.knows(now_ms()),
     }
     broken = sorted(name for name, fault in faults.items() if fault)
     found: dict[str, Any] = {"status": "not ready" if broken else "ready", "service": "lockgate"}
@@ -264,7 +267,14 @@ def _say_fixed(old: Settings, new: Settings) -> None:
         log.warning("%s: the change takes effect at the next start", changed)
 
 
-async def _close(plant: Plant, crew: Crew) -> None:
+async def _drain(gateway: Gateway, settings: Settings, crew: Crew) -> None:
+    gateway.hub.stop()
+    await gateway.inflight.drain(settings.limits.drain_seconds)
+    await crew.drained()
+
+
+async def _close(plant: Plant, gateway: Gateway, crew: Crew) -> None:
+    await gateway.hub.close()
     await plant.close()
     await crew.leave()
     await _end_journal(plant)

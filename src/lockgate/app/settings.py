@@ -35,6 +35,7 @@ from lockgate.app.settings_kinds import (
     size,
     split_url,
 )
+from lockgate.app.settings_people import PeopleSettings
 from lockgate.app.settings_secrets import SecretsSettings
 from lockgate.app.settings_tls import (
     ProxySettings,
@@ -228,6 +229,7 @@ class Settings(Closed):
     secrets: SecretsSettings = SecretsSettings()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
+    people: PeopleSettings = PeopleSettings()
     workloads: dict[UpstreamName, WorkloadSettings] = {}
     """Programs known by their client certificate, by the name policy knows them by."""
     issuers: dict[UpstreamName, IssuerSettings] = {}

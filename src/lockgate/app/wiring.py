@@ -1,33 +1,32 @@
 """Where adapters meet ports. ``Plant`` lives as long as the process; ``State`` until a reload."""
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine
 
 from lockgate.app.brake import Brake
 from lockgate.app.gateway import State
 from lockgate.app.identities import Identities, issuers_of, reach_of
+from lockgate.app.people import rules_of
 from lockgate.app.quotas import message_limits, quota_limits, quota_of
 from lockgate.app.registering import register, resolved
-from lockgate.app.secret_places import backends_of, references_in
+from lockgate.app.secret_places import references_in
 from lockgate.app.secret_watch import SecretWatch
 from lockgate.app.settings import Settings
 from lockgate.app.settings_maps import argument_mapping, endpoints, marks
 from lockgate.app.stamps import Clock, now_ms, stamp
+from lockgate.app.stores import Stores, secret_backends
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
 from lockgate.identity.key_uses import KeyUses
+from lockgate.identity.standing import Standing
 from lockgate.model import APPROVALS, NOW, QUOTA, Approval, Call, FactKey, StoreDown
-from lockgate.model.reference import Place, ReferenceBroken
-from lockgate.model.secret import SecretBackend, SecretUnavailable
+from lockgate.model.reference import ReferenceBroken
+from lockgate.model.secret import SecretUnavailable
 from lockgate.pipeline import record
 from lockgate.pipeline.gather import Gatherer
 from lockgate.pipeline.order import order
@@ -37,21 +36,14 @@ from lockgate.pipeline.run import Gate
 from lockgate.policy.bundle import PolicyBundle
 from lockgate.store.approvals import StoredApprovals
 from lockgate.store.configuration import StoredConfiguration
-from lockgate.store.events import StoredEvents
-from lockgate.store.failing import store_errors
+from lockgate.store.directory import Directory
 from lockgate.store.key_ring import KeyRing
-from lockgate.store.keys import StoredKeys
-from lockgate.store.migrate import upgrade
-from lockgate.store.postgresql import has_schema, open_postgresql
 from lockgate.store.quota import Buckets
 from lockgate.store.revocations import StoredRevocations
 from lockgate.store.sealing import AesGcmSealer
 from lockgate.store.secret_backends.cache import SecretCache
-from lockgate.store.secret_ledger import StoredSecretLedger
-from lockgate.store.secrets import LocalSecrets, host_id, private_folder
 from lockgate.store.session_states import StoredSessionStates
 from lockgate.store.sessions import StoredSessions
-from lockgate.store.sqlite import open_sqlite
 from lockgate.store.used_proofs import StoredProofs
 from lockgate.upstream.catalogue import Changed, Registry, ToolCache
 from lockgate.upstream.connect import Connector
@@ -68,8 +60,6 @@ from lockgate.wire.strict_json import Limits
 
 log = logging.getLogger("lockgate.wiring")
 
-EMBEDDED = "lockgate.db"
-"""The SQLite database in the data directory."""
 
 GATHER_SECONDS = 2.0
 """Facts that are not there by then are unknown."""
@@ -86,70 +76,6 @@ class ApprovalSource:
 
     def settle(self, value: Any) -> None:
         """Reading reserves nothing."""
-
-
-class Stores(msgspec.Struct, frozen=True):
-    """Everything that is kept, in the data directory and in the database."""
-
-    engine: Engine
-    events: StoredEvents
-    keys: StoredKeys
-    secrets: LocalSecrets
-    ledger: StoredSecretLedger
-    host: str
-    """Names this machine's workers to those of others that use the same database."""
-
-
-def open_stores(data_dir: Path, database: str = "") -> Stores:
-    """``database``: a PostgreSQL URL, or empty for SQLite in ``data_dir``. Raises ``StoreDown``."""
-    secrets = LocalSecrets(data_dir / "secrets")
-    if database:
-        with store_errors(f"cannot use {data_dir}"):
-            private_folder(data_dir)
-        engine = open_postgresql(database, upgrade)
-    else:
-        engine = open_sqlite(data_dir / EMBEDDED, upgrade)
-    host = host_id(data_dir)
-    ledger = StoredSecretLedger(engine, secrets.pepper)
-    return Stores(engine, StoredEvents(engine), StoredKeys(engine), secrets, ledger, host)
-
-
-def stores_of(settings: Settings) -> Stores:
-    """Raises ``StoreDown``, also where the reference to the database is broken."""
-    return open_stores(Path(settings.data_dir), database_of(settings))
-
-
-def have_stores(settings: Settings) -> bool:
-    """Whether they were opened before. Changes nothing; raises ``StoreDown``."""
-    if settings.database:
-        return has_schema(database_of(settings))
-    return (Path(settings.data_dir) / EMBEDDED).exists()
-
-
-def database_of(settings: Settings) -> str:
-    """Raises ``StoreDown``."""
-    try:
-        read = secret_backends(settings)
-        return resolved(settings.database, lambda r: read[r.place].read(r).value)
-    except ReferenceBroken as broken:
-        raise StoreDown(f"the database cannot be named: {broken}") from broken
-
-
-def secret_backends(settings: Settings) -> Mapping[Place, SecretBackend]:
-    return backends_of(settings.secrets, os.environ, load_extra)
-
-
-_EXTRAS = {"boto3": "aws", "botocore": "aws", "keyring": "keyring"}
-
-
-def load_extra(module: str) -> Any:
-    """A package that not every deployment has. Raises ``ReferenceBroken``."""
-    package = module.partition(".")[0]
-    try:
-        return loaded(module)
-    except ImportError as missing:
-        raise ReferenceBroken(f"{package} is not installed here; install "
-                              f"lockgate[{_EXTRAS[package]}]") from missing  # fmt: skip
 
 
 class Among(msgspec.Struct, frozen=True):
@@ -185,6 +111,9 @@ class Plant:
             self.revocations,
             StoredProofs(stores.engine, now_ms),
         )
+        self.directory = Directory(stores.people)
+        rules = rules_of(settings.people)
+        self.authenticator = Standing(self.identities.authenticator, self.directory, rules)
         self.tally = RefusalTally(lambda: stamp().id)
         self.quota = quota_of(stores.engine, settings, among.node, among.buckets)
         self.brake = Brake(message_limits(settings), now_ms)
@@ -214,6 +143,7 @@ class Plant:
     def refresh(self, now: int) -> None:
         """Bring the copies of keys, sessions and approvals up to date. Raises ``StoreDown``."""
         self.refresh_credentials(now)
+        self.directory.refresh(now)
         self.refresh_rest(now)
 
     def refresh_credentials(self, now: int) -> None:
@@ -255,6 +185,7 @@ class Plant:
         self.secrets.keep(references_in(settings))
         self.quota.limits = quota_limits(settings)
         self.brake.limits = message_limits(settings)
+        self.authenticator.rules = rules_of(settings.people)
         return State(
             gate=gate,
             resolver=resolver,
@@ -294,8 +225,3 @@ class Plant:
 
 def _nobody(_: Event) -> None:
     """There is no gateway yet."""
-
-
-def loaded(module: str) -> Any:
-    """A module that is loaded only where the settings need it: the one place for that."""
-    return import_module(module)

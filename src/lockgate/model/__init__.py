@@ -8,6 +8,7 @@ from lockgate.model.facts import NOW, Fact, FactKey, Facts, Known, Unknown
 from lockgate.model.failures import EventRefused, JournalDown, PeerGone, SendFailed, StoreDown
 from lockgate.model.key import KeyRecord
 from lockgate.model.permit import NotPermitted, Permit, Release
+from lockgate.model.person import Group, Person
 from lockgate.model.principal import SYSTEM, Principal
 from lockgate.model.quota import QUOTA, Reservation, take_token
 from lockgate.model.reasons import REASONS, Reason, Uncatalogued
@@ -39,6 +40,7 @@ __all__ = [
     "FactKey",
     "Facts",
     "Finding",
+    "Group",
     "Item",
     "JournalDown",
     "Json",
@@ -49,6 +51,7 @@ __all__ = [
     "Obligation",
     "PeerGone",
     "Permit",
+    "Person",
     "Principal",
     "Reason",
     "Recorded",

@@ -107,6 +107,8 @@ REASONS = _catalogue(
        "Send Authorization: Bearer with an API key or an access token.", REFUSED, 400),
     _R("auth.invalid", "The credential is not valid.",
        "Sign in again, or ask the operator for a new key.", REFUSED, 401),
+    _R("auth.inactive", "The person behind this credential is not active here.",
+       "Ask the operator: your account is blocked, or no directory knows it.", REFUSED, 401),
     _R("auth.throttled", "Too many wrong credentials came from this address.",
        "Wait a minute, then send the right one.", REFUSED, 429),
     _R("auth.in-query", "Credentials in the URL are not accepted.",

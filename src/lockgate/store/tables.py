@@ -6,6 +6,7 @@ this file with what the migrations make.
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -17,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0006"
+SCHEMA = "0007"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -201,3 +202,47 @@ used_proof = Table(
     Index("ix_used_proof_expires", "expires"),
 )
 """DPoP proofs (RFC 9449) that were accepted, by a digest, until they would be too old anyway."""
+person = Table(
+    "person",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("user_name", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("groups", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("learned", BigInteger, nullable=False),
+    Column("deleted", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Index("ix_person_folded", "folded"),
+    Index("ix_person_version", "version"),
+)
+"""``folded`` is ``user_name`` without case; ``groups`` is a sorted JSON array; ``version`` is the
+topic's in the feed at the row's last change, so that a worker reads only what is new to it."""
+
+person_group = Table(
+    "person_group",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("members", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("learned", BigInteger, nullable=False),
+    Column("deleted", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Index("ix_person_group_version", "version"),
+)
+"""``members`` is a sorted JSON array of ``person.id``."""
+
+person_source = Table(
+    "person_source",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("tried", BigInteger, nullable=False),
+    Column("heard", BigInteger, nullable=False),
+)
+"""When a source that is read by us was last asked, and when it last answered in full."""

@@ -15,8 +15,9 @@ from lockgate.app.reload import Reloader
 from lockgate.app.settings import Settings
 from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import Plant, open_stores
-from lockgate.model import Approval, KeyRecord
+from lockgate.app.stores import open_stores
+from lockgate.app.wiring import Plant
+from lockgate.model import Approval, KeyRecord, Person
 from lockgate.model.session import SessionState
 from support.processes import until
 
@@ -61,11 +62,13 @@ async def written_elsewhere_is_seen(here: Worker, there: Worker) -> None:
     expires = now_ms() + 60_000
     given = Approval("a1", "b", "owner", "carol", expires)
     there.plant.stores.keys.add(KEY)
+    there.plant.stores.people.put([Person("p", "scim", "alice")])
     there.plant.approvals.give(given, "call-1")
     await there.plant.sessions.end("s1", expires)
     await there.plant.states.change("s2", lambda _: SessionState(level="debug"), expires)
     plant = here.plant
     await becomes(lambda: plant.ring.find("a") == KEY)
+    await becomes(lambda: len(plant.directory.named("alice")) == 1)
     await becomes(lambda: plant.approvals.standing("call-1") == (given,))
     await becomes(lambda: plant.sessions.ended("s1"))
     await becomes(lambda: plant.states.load("s2").level == "debug")
@@ -115,8 +118,9 @@ async def test_a_use_that_cannot_be_written_is_kept_and_the_end_comes_all_the_sa
 @pytest.mark.parametrize(
     ("topics", "woken"),
     [
-        ({""}, {"keys", "rest", "configuration"}),
+        ({""}, {"keys", "people", "rest", "configuration"}),
         ({"api_key"}, {"keys"}),
+        ({"person"}, {"people"}),
         ({"approval"}, {"rest"}),
         ({"configuration"}, {"rest", "configuration"}),
         (set(), set()),

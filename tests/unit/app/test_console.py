@@ -7,7 +7,8 @@ from lockgate.app.console import client_of, console_for, reach_of
 from lockgate.app.registering import resolved
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import Console
-from lockgate.app.wiring import Plant, open_stores
+from lockgate.app.stores import open_stores
+from lockgate.app.wiring import Plant
 from lockgate.model.reference import ReferenceBroken
 from lockgate.upstream.fetch import Reach
 from support.browser import Browser, to_application

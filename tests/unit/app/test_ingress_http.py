@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from lockgate.app.brake import BODIES
+from lockgate.app.scim_door import ScimDoor
 from lockgate.identity.certificate import Named
 from lockgate.identity.proxies import Proxies, Proxy
 from lockgate.identity.trust import Trust
@@ -458,3 +459,28 @@ async def test_a_console_that_fails_after_its_answer_adds_nothing_to_it() -> Non
     visit = Visit("GET", "/console/", {"host": "console.example"}, b"")
     assert (await house.take(visit)).body == b"sorry"
     assert len(visit.answers) == 2
+
+
+async def test_scim_is_not_there_unless_it_is_switched_on() -> None:
+    house = House()
+    visit = Visit("GET", "/scim/v2/Users", {"host": HOST}, b"")
+    assert (await house.take(visit)).status == 404
+    asked: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    house.ingress.scim = ScimDoor(app, ("s" * 32,), "http", lambda *_: None)
+    told = {"authorization": f"Bearer {'s' * 32}", "origin": "https://evil.example"}
+    for headers, status in (
+        ({"host": HOST}, 401),
+        ({"host": "evil.example", **told}, 421),
+        ({"host": HOST, **told}, 403),
+        ({"host": HOST, "authorization": told["authorization"]}, 200),
+    ):
+        visit = Visit("GET", "/scim/v2/Users", headers, b"")
+        assert (await house.take(visit)).status == status
+    assert asked == ["/scim/v2/Users"]
+    assert (await house.take(Visit("GET", "/scim/v2/Users", HEADERS, b""))).status == 401

@@ -6,7 +6,7 @@ import pytest
 from lockgate.app.secret_desk import UpstreamProber, secret_desk
 from lockgate.app.settings import Settings
 from lockgate.app.settings_file import parse
-from lockgate.app.wiring import secret_backends
+from lockgate.app.stores import secret_backends
 from lockgate.model.reference import Reference
 from support.guarded import GuardedEndpoint
 from support.upstream_endpoint import serving

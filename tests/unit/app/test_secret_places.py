@@ -2,7 +2,7 @@ import pytest
 
 from lockgate.app.secret_places import backends_of, read_local, references_in, uses_of
 from lockgate.app.settings_file import parse
-from lockgate.app.wiring import load_extra
+from lockgate.app.stores import load_extra
 from lockgate.model.reference import Place, Reference, ReferenceBroken
 from lockgate.model.secret import SecretUse
 

@@ -12,7 +12,8 @@ from lockgate.app.secret_places import references_in
 from lockgate.app.secret_watch import SecretWatch
 from lockgate.app.settings import Settings
 from lockgate.app.settings_file import parse
-from lockgate.app.wiring import Plant, open_stores
+from lockgate.app.stores import open_stores
+from lockgate.app.wiring import Plant
 from lockgate.model import SendFailed, Terms
 from lockgate.model.reference import Reference
 from lockgate.model.secret import Secret

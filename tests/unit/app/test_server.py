@@ -28,7 +28,8 @@ from lockgate.app.settings import Limits, Listen, Settings
 from lockgate.app.settings_file import load
 from lockgate.app.settings_tls import TlsSettings
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import Plant, Stores, open_stores
+from lockgate.app.stores import Stores, open_stores
+from lockgate.app.wiring import Plant
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from lockgate.identity.workload import Shown

@@ -29,7 +29,7 @@ def refusal(model: type[BaseModel], **given: Any) -> dict[str, Any]:
 
 
 def test_there_are_few_settings_and_all_have_a_default() -> None:
-    assert leaves(Settings) + leaves(UpstreamSettings) <= 60
+    assert leaves(Settings) <= 60  # entries of catalogues are not static
     assert Settings() == Settings.model_validate({})
 
 

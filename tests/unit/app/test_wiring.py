@@ -9,10 +9,8 @@ from lockgate.app.settings import Settings
 from lockgate.app.settings_file import parse
 from lockgate.app.settings_maps import endpoints
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import (
-    Plant,
-    open_stores,
-)
+from lockgate.app.stores import open_stores
+from lockgate.app.wiring import Plant
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from lockgate.identity.evidence import Evidence
 from lockgate.identity.refusal import AuthRefusal

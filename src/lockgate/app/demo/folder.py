@@ -15,7 +15,7 @@ import msgspec
 from lockgate.app.demo.upstreams import ACCESS_LOG, Behind, Found, Missing, yaml_of
 from lockgate.app.office import this_machine
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import open_stores
+from lockgate.app.stores import open_stores
 from lockgate.control_plane.services.files import PRIVATE, make_private_dir, write_new
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from lockgate.control_plane.services.refused import Refused

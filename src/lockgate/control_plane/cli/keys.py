@@ -12,6 +12,7 @@ from lockgate.control_plane.cli.office import Office, Records, must_hold, office
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.files import PRIVATE, write_new
 from lockgate.control_plane.services.keys import DAY_MS, KeyOrder, Keys, NewKey, state_of
+from lockgate.control_plane.services.people import inactive_names
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import KeyRecord
 
@@ -72,7 +73,7 @@ def list_keys(
     everything: Annotated[bool, typer.Option("--all", help="Also revoked and expired.")] = False,
     as_json: _Json = False,
 ) -> None:
-    """List the keys that are valid.
+    """List the keys that are valid, and those that are dead because their owner is inactive.
 
     When a key was last used is up to a minute old while the gateway runs. NEXT is the key that was
     made in its place by `lockgate keys rotate`.
@@ -87,10 +88,12 @@ def list_keys(
     office = office_of(ctx)
     with office.open() as records:
         found = records.keys.list()
+        leavers = inactive_names(records.people.people())
     now = office.now_ms()
-    wanted = [r for r in found if everything or state_of(r, now) == "active"]
+    states = {r.id: state_of(r, now, leavers) for r in found}
+    wanted = [r for r in found if everything or states[r.id] in ("active", "inactive")]
     if as_json:
-        say_json([_json(r, now) for r in wanted])
+        say_json([{**_json(r, now), "state": states[r.id]} for r in wanted])
         return
     if not wanted:
         say("There is no valid key. Make one with `lockgate keys create`.", err=True)
@@ -100,7 +103,7 @@ def list_keys(
          "STATE", "NEXT"),
         [(r.id, r.kind, r.subject, r.owner, _listed(r.roles), _listed(r.scopes),
           ",".join(r.networks) or "anywhere", r.agent or "-", timestamp(r.expires)[:10],
-          timestamp(r.used)[:16] if r.used else "never", state_of(r, now), r.successor or "-")
+          timestamp(r.used)[:16] if r.used else "never", states[r.id], r.successor or "-")
          for r in wanted],
     )  # fmt: skip
 

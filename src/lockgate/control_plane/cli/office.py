@@ -12,6 +12,7 @@ from lockgate.audit.ports import EventStore
 from lockgate.control_plane.services.approvals import ApprovalStore
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.keys import KeyStore
+from lockgate.control_plane.services.people import PeopleStore
 from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
 from lockgate.control_plane.services.recovery import RecoveryStore
 from lockgate.control_plane.services.secret_status import SecretDesk
@@ -24,6 +25,7 @@ class Records(msgspec.Struct, frozen=True):
     """The opened stores. All block and raise ``model.StoreDown``."""
 
     keys: KeyStore
+    people: PeopleStore
     events: EventStore
     approvals: ApprovalStore
     revocations: RevocationStore

@@ -20,6 +20,7 @@ from lockgate.control_plane.cli.init import init
 from lockgate.control_plane.cli.keys import keys
 from lockgate.control_plane.cli.office import Office
 from lockgate.control_plane.cli.output import refuse, say, say_problems
+from lockgate.control_plane.cli.people import people
 from lockgate.control_plane.cli.secrets import secrets
 from lockgate.control_plane.cli.tokens import tokens
 from lockgate.control_plane.services.refused import Misconfigured, Refused
@@ -45,6 +46,7 @@ GROUPS = {
     "audit": audit,
     "config": config,
     "secrets": secrets,
+    "people": people,
 }
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Literal, Protocol
 
 import msgspec
@@ -12,6 +12,7 @@ from lockgate.identity.api_key import mint
 from lockgate.identity.networks import network_in
 from lockgate.model import AuditEvent, KeyRecord
 from lockgate.model.key import KeyKind
+from lockgate.model.person import folded
 
 DAY_MS = 86_400_000
 MAX_DAYS = 366
@@ -20,7 +21,8 @@ _MOST_NETWORKS = 32
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 """RFC 6749, 3.3: ``scope-token``."""
 
-State = Literal["active", "expired", "revoked"]
+State = Literal["active", "inactive", "expired", "revoked"]
+"""``inactive``: its owner is (see ``identity.standing``)."""
 
 
 class KeyStore(Protocol):
@@ -189,10 +191,13 @@ class Keys:
         )
 
 
-def state_of(record: KeyRecord, now: int) -> State:
+def state_of(record: KeyRecord, now: int, leavers: Set[str] = frozenset()) -> State:
+    """``leavers``: folded names, see ``services.people.inactive_names``."""
     if record.revoked:
         return "revoked"
-    return "active" if now < record.expires else "expired"
+    if now >= record.expires:
+        return "expired"
+    return "inactive" if folded(record.owner) in leavers else "active"
 
 
 def _described(record: KeyRecord) -> dict[str, object]:

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from lockgate.app.wiring import load_extra
+from lockgate.app.stores import load_extra
 from lockgate.model.reference import Reference, ReferenceBroken
 from lockgate.model.secret import SecretUnavailable
 from lockgate.store.secret_backends.aws import AwsClients, SecretsManagerSecrets, SsmSecrets

@@ -2,7 +2,7 @@ import pytest
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.errors import KeyringLocked
 
-from lockgate.app.wiring import load_extra
+from lockgate.app.stores import load_extra
 from lockgate.model.reference import Reference
 from lockgate.model.secret import SecretUnavailable
 from lockgate.store.secret_backends.os_keyring import KeyringSecrets
