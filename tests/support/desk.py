@@ -14,6 +14,7 @@ from lockgate.control_plane.cli.program import build
 from lockgate.control_plane.services.deployment import Machine
 from lockgate.model import StoreDown
 from lockgate.store.approvals import MemoryApprovals
+from lockgate.store.memory_accounts import MemoryAccounts
 from lockgate.store.memory_events import MemoryEvents
 from lockgate.store.memory_keys import MemoryKeys
 
@@ -45,6 +46,7 @@ class Desk(LocalOffice):
         self.keys = MemoryKeys()
         self.events = MemoryEvents()
         self.approvals = MemoryApprovals(self.now_ms)
+        self.accounts = MemoryAccounts(self.now_ms)
         self.now = NOW
         self.down = False
         self.pauses: list[object] = []
@@ -56,7 +58,7 @@ class Desk(LocalOffice):
         self.deployment()
         if self.down:
             raise StoreDown("cannot open the database")
-        yield Records(self.keys, self.events, self.approvals, b"pepper")
+        yield Records(self.keys, self.events, self.approvals, b"pepper", self.accounts)
 
     def has_records(self) -> bool:
         return True

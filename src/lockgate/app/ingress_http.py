@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -75,12 +75,18 @@ class Ingress:
         self._refused = refused
         self._health = health
         self._brake = brake
+        self.pages: Callable[[Scope, Receive, Send], Awaitable[None]] | None = None
+        """What is below ``/connect``: for browsers."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         exchange = Exchange(scope, receive, send)
         try:
+            if self.pages and exchange.path.startswith("/connect"):
+                self._check_host(exchange)
+                await self.pages(scope, receive, exchange.pass_on)
+                return
             await self._serve(exchange)
         except ClientGone:
             return
@@ -131,12 +137,15 @@ class Ingress:
 
     def _check_edge(self, exchange: Exchange) -> None:
         """DNS rebinding: MCP 2026-07-28, Streamable HTTP, security warning."""
-        host = exchange.headers.all("host")
-        if len(host) != 1 or host[0].lower() not in self.edge.hosts:
-            raise WireRefusal("wire.bad-host")
+        self._check_host(exchange)
         origin = exchange.headers.all("origin")
         if origin and (len(origin) > 1 or origin[0].lower() not in self.edge.origins):
             raise WireRefusal("wire.bad-origin")
+
+    def _check_host(self, exchange: Exchange) -> None:
+        host = exchange.headers.all("host")
+        if len(host) != 1 or host[0].lower() not in self.edge.hosts:
+            raise WireRefusal("wire.bad-host")
 
     async def _principal(self, exchange: Exchange) -> Principal:
         if b"access_token=" in exchange.query or b"key=" in exchange.query:

@@ -15,7 +15,7 @@ from lockgate.app.reload import policy_files
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.settings_file import SettingsInvalid, json_schema, load, parse
 from lockgate.app.stamps import now_ms
-from lockgate.app.wiring import argument_mapping, have_stores, stores_of
+from lockgate.app.wiring import accounts_of, argument_mapping, have_stores, stores_of
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
 from lockgate.control_plane.services.deployment import Deployment, Machine, UpstreamPlan
 from lockgate.control_plane.services.refused import Misconfigured
@@ -93,7 +93,8 @@ class LocalOffice:
         stores = stores_of(self._settings())
         try:
             approvals = StoredApprovals(stores.engine, now_ms)
-            yield Records(stores.keys, stores.events, approvals, stores.secrets.pepper())
+            accounts, pepper = accounts_of(stores), stores.secrets.pepper()
+            yield Records(stores.keys, stores.events, approvals, pepper, accounts)
         finally:
             stores.engine.dispose()
 

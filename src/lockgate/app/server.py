@@ -13,6 +13,7 @@ import msgspec
 import uvicorn
 
 from lockgate.app.background import Background
+from lockgate.app.connect_pages import base_of, pages_of
 from lockgate.app.crew import Crew
 from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
@@ -83,6 +84,8 @@ async def opened(
         gateway, edge_of(settings, bound), plant.authenticator, refused,
         lambda: health(plant, reloader) | crew.told, plant.brake,
     )  # fmt: skip
+    plant.identity.base = base_of(settings, bound)
+    ingress.pages = pages_of(plant)
     await crew.join(plant, gateway, ingress.streams, reloader)
     background = Background(plant, reloader)
     background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick))

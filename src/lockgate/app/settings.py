@@ -10,16 +10,21 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     WithJsonSchema,
     model_validator,
 )
 
+from lockgate.app.settings_credential import (
+    CredentialSettings,
+    FetchSettings,
+    TlsSettings,
+    check_credential,
+)
 from lockgate.app.settings_kinds import (
+    Closed,
     HostName,
     Name,
     Origin,
@@ -48,13 +53,7 @@ _OURS = frozenset(
 )  # fmt: skip
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-
-class Listen(_Closed):
+class Listen(Closed):
     """Where clients reach the gate."""
 
     host: HostName = "127.0.0.1"
@@ -84,7 +83,7 @@ class Listen(_Closed):
         return self
 
 
-class Limits(_Closed):
+class Limits(Closed):
     """How much, how often, how long. Rates are for each principal."""
 
     calls_per_minute: int = Field(default=600, ge=1, le=1_000_000)
@@ -109,7 +108,7 @@ class Limits(_Closed):
     """How long a stopping gateway waits for running calls."""
 
 
-class Journal(_Closed):
+class Journal(Closed):
     """What is kept of each call, and how firmly."""
 
     result_bytes: Annotated[int, BeforeValidator(size), Field(ge=0, le=2**24)] = 16 * 2**10
@@ -118,7 +117,7 @@ class Journal(_Closed):
     """Data classes whose calls are answered only when their outcome is durable too."""
 
 
-class ToolSettings(_Closed):
+class ToolSettings(Closed):
     """What policy needs to know of one tool."""
 
     arguments: dict[Name, ArgumentKind] = {}
@@ -127,7 +126,7 @@ class ToolSettings(_Closed):
     """Whose yes every call of this tool needs (a factor, for instance data-owner)."""
 
 
-class UpstreamSettings(_Closed):
+class UpstreamSettings(Closed):
     """One MCP server behind the gate: give either url or command."""
 
     url: Text | None = None
@@ -140,6 +139,10 @@ class UpstreamSettings(_Closed):
     """Its whole environment besides PATH and the like. Secrets by reference."""
     headers: dict[Name, Value] = {}
     """HTTP headers to send. Secrets by reference: "Bearer env:API_TOKEN"."""
+    credential: CredentialSettings | None = None
+    """As whom the gateway comes, where headers and env do not say it."""
+    tls: TlsSettings | None = None
+    """The gateway's certificate, and whose certificates are believed."""
     cwd: Text | None = None
     """Its working directory."""
     trust: Trust = "untrusted"
@@ -162,12 +165,14 @@ class UpstreamSettings(_Closed):
         if (self.url is None) == (self.command is None):
             raise refuse("either url or command", "Give url for an HTTP server or command for a "
                          "program the gate starts; not both.")  # fmt: skip
-        for name in ("args", "env", "cwd") if self.url else ("headers",):
+        for name in ("args", "env", "cwd") if self.url else ("headers", "tls"):
             if getattr(self, name):
                 other = "url" if self.url else "command"
                 raise refuse(f"no {name} beside {other}", f"Remove {name}.", (name,))
         if self.url:
             _check_url(self.url, self.insecure_http)
+        if self.credential:
+            check_credential(self.credential, url=self.url, shared=self.sharing == "shared")
         for name, value in self.env.items():
             _check_named("env", name, value, _VARIABLE)
         for name, value in self.headers.items():
@@ -192,7 +197,7 @@ def _database(value: str) -> str:
     return value
 
 
-class Settings(_Closed):
+class Settings(Closed):
     """A gateway's whole configuration. Relative paths are relative to the file."""
 
     listen: Listen = Listen()
@@ -206,6 +211,7 @@ class Settings(_Closed):
     """A directory of .cedar files, or a list of files. No policy: nothing is permitted."""
     limits: Limits = Limits()
     journal: Journal = Journal()
+    fetch: FetchSettings = FetchSettings()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
 

@@ -4,6 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lockgate.app.settings import Settings, UpstreamSettings
+from lockgate.app.settings_credential import anchored, anchored_files
 from lockgate.app.yaml_tree import Path as TreePath
 from lockgate.app.yaml_tree import Tree, YamlInvalid, read_tree
 from lockgate.model.problem import Problem
@@ -114,6 +116,8 @@ def _anchor_upstream(upstream: UpstreamSettings, folder: Path) -> UpstreamSettin
         "cwd": str(folder / Path(upstream.cwd).expanduser()) if upstream.cwd else None,
         "env": {n: _anchor_reference(v, folder) for n, v in upstream.env.items()},
         "headers": {n: _anchor_reference(v, folder) for n, v in upstream.headers.items()},
+        "credential": anchored(upstream.credential, partial(_anchor_reference, folder=folder)),
+        "tls": anchored_files(upstream.tls, folder),
     })  # fmt: skip
 
 

@@ -5,13 +5,29 @@ import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 UPSTREAM_NAME = r"^[a-z0-9][a-z0-9-]{0,31}$"
 _SIZE = re.compile(r"([0-9]{1,9}) ?(KiB|MiB|GiB)")
 _UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+")
+
+
+class Closed(BaseModel):
+    """What a settings file may say in one place; anything else is refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 def refuse(expected: str, remedy: str, at: tuple[str, ...] = ()) -> PydanticCustomError:

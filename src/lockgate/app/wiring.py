@@ -16,6 +16,7 @@ from lockgate.app.gateway import State
 from lockgate.app.quotas import message_limits, quota_limits, quota_of
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.stamps import Clock, now_ms, stamp
+from lockgate.app.upstream_identity import UpstreamIdentity, credential_of, reach_of, tls_of
 from lockgate.approval.gate import Marks
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
@@ -32,6 +33,7 @@ from lockgate.pipeline.resolve import Resolver
 from lockgate.pipeline.run import Gate
 from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import ArgumentMapping
+from lockgate.store.accounts import StoredAccounts, account_key
 from lockgate.store.approvals import StoredApprovals
 from lockgate.store.configuration import StoredConfiguration
 from lockgate.store.events import StoredEvents
@@ -105,6 +107,11 @@ def stores_of(settings: Settings) -> Stores:
     return open_stores(Path(settings.data_dir), database_of(settings))
 
 
+def accounts_of(stores: Stores) -> StoredAccounts:
+    """Raises ``StoreDown``."""
+    return StoredAccounts(stores.engine, account_key(stores.secrets.sealing_key()), now_ms)
+
+
 def have_stores(settings: Settings) -> bool:
     """Whether they were opened before. Changes nothing; raises ``StoreDown``."""
     if settings.database:
@@ -149,7 +156,11 @@ class Plant:
         self.tools = ToolCache()
         self.hear: Callable[[Event], None] = _nobody
         """Told what upstreams say outside of any request."""
-        self.connector = Connector(events=lambda event: self.hear(event))
+        self.accounts = accounts_of(stores)
+        self.identity = UpstreamIdentity(self.accounts, self.sealer, self.registry)
+        self.connector = Connector(
+            events=lambda event: self.hear(event), bearer=self.identity.credentials.bearer
+        )
         self.relay = Relay(courier, self.registry, self.connector) if courier else None
         self.pool = Pool(self.relay.connect if self.relay else self.connector, time.monotonic)
         if self.relay:
@@ -204,6 +215,7 @@ class Plant:
             self.tools.forget(name)
             self.pool.retire(name)
         self.registry.replace(registered)
+        self.identity.reach = reach_of(settings, resolved)
         self.quota.limits = quota_limits(settings)
         self.brake.limits = message_limits(settings)
         return State(
@@ -271,7 +283,9 @@ def fingerprint(reached: Target) -> str:
 
 def target(one: UpstreamSettings) -> Target:
     if one.url is not None:
-        return HttpTarget(resolved(one.url), {k: resolved(v) for k, v in one.headers.items()})
+        headers = {k: resolved(v) for k, v in one.headers.items()}
+        credential = credential_of(one.credential, resolved)
+        return HttpTarget(resolved(one.url), headers, credential, tls_of(one.tls))
     return StdioTarget(one.argv, {k: resolved(v) for k, v in one.env.items()}, one.cwd)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA = "0002"
+SCHEMA = "0006"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -121,6 +121,32 @@ configuration = Table(
     Column("taken", BigInteger, nullable=False),
 )
 """The configuration that a worker of this host took last."""
+
+account = Table(
+    "account",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("upstream", Text, primary_key=True),
+    Column("issuer", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("connected", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("broken", Text, nullable=False),
+    Column("leased", BigInteger, nullable=False),
+    Column("sealed", Text, nullable=False),
+)
+"""``sealed`` holds the tokens, and opens only for this principal and upstream. Until ``leased`` one
+worker is renewing this ``version``."""
+
+used_once = Table(
+    "used_once",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("expires", BigInteger, nullable=False),
+)
+"""Hashes of what may be used only once, until it could not be used any more anyway."""
 
 feed = Table(
     "feed",

@@ -153,7 +153,9 @@ class Relay:
                 return await use(link)
         except SendFailed as failure:
             broken = link is None or link.broken
-            return Outcome(reason=failure.reason, detail=failure.detail, broken=broken)
+            return Outcome(
+                reason=failure.reason, detail=failure.detail, told=failure.told, broken=broken
+            )
 
     async def _registered(self, where: Where) -> Registered:
         """Raises ``SendFailed`` where this worker knows another upstream under that name."""

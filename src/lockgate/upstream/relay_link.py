@@ -66,6 +66,7 @@ class Outcome(msgspec.Struct, frozen=True):
     is_error: bool = False
     reason: str = ""
     detail: str = ""
+    told: str = ""
     broken: bool = False
     """The owner's link has ended."""
 
@@ -157,7 +158,7 @@ class RelayLink:
         outcome = _read_outcome(asking.result())
         self._broken = self._broken or outcome.broken
         if outcome.reason:
-            raise SendFailed(outcome.reason, outcome.detail)
+            raise SendFailed(outcome.reason, outcome.detail, outcome.told)
         return LinkReply(outcome.said, outcome.is_error)
 
 
@@ -195,5 +196,5 @@ def outcome_of(said: bytes) -> Outcome:
     """Raises ``SendFailed``."""
     outcome = _read_outcome(said)
     if outcome.reason:
-        raise SendFailed(outcome.reason, outcome.detail)
+        raise SendFailed(outcome.reason, outcome.detail, outcome.told)
     return outcome

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from lockgate.control_plane.cli.accounts import accounts
 from lockgate.control_plane.cli.approvals import approvals
 from lockgate.control_plane.cli.audit import audit
 from lockgate.control_plane.cli.config import config
@@ -34,7 +35,13 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "connect": connect,
     "doctor": doctor,
 }
-GROUPS = {"keys": keys, "approvals": approvals, "audit": audit, "config": config}
+GROUPS = {
+    "keys": keys,
+    "accounts": accounts,
+    "approvals": approvals,
+    "audit": audit,
+    "config": config,
+}
 
 
 class Program(TyperGroup):
