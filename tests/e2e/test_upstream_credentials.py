@@ -2,17 +2,21 @@
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+import trustme
 
 from lockgate.upstream.credentials import MARGIN_SECONDS
 from support.client import McpClient, Said, http_client
 from support.connect_browser import ConnectBrowser
-from support.guarded import House, house, link_in
+from support.gateway import Gateway
+from support.guarded import House, guarded_server, house, link_in
+from support.oidc_provider import ROBOT, running_provider
 from support.processes import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.node]
@@ -97,3 +101,37 @@ def wait_until_old(made: House) -> None:
     (one,) = json.loads(made.gate.cli("accounts", "list", "--json"))
     ends = datetime.fromisoformat(one["expires"]).timestamp() - MARGIN_SECONDS
     until(lambda: time.time() > ends + 1, 40)
+
+
+async def test_an_upstream_that_demands_certificates_sees_the_gateway_s(tmp_path: Path) -> None:
+    """Beside a token: both are checked, by a server on the public SDK."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    for name, who in (("server.pem", "127.0.0.1"), ("gate.pem", "gate.example")):
+        issued = authority.issue_cert(who)
+        issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / name)
+    own, ca = str(tmp_path / "server.pem"), str(tmp_path / "ca.pem")
+    with (
+        running_provider() as provider,
+        guarded_server(provider.issuer, own, ca) as upstream,
+    ):
+        credential = {"mode": "client_credentials", "issuer": provider.issuer,
+                      "client": {"id": ROBOT, "secret": "env:GATE_SECRET"}}  # fmt: skip
+        both = {"url": upstream, "credential": {**credential, "scopes": ["mcp:tools"]}}
+        trusted = {"authorities": "ca.pem"}
+        gate = Gateway(
+            tmp_path / "gate",
+            {"guarded": {**both, "tls": {**trusted, "certificate": "gate.pem"}},
+             "bare": {**both, "tls": trusted}},
+            fetch={"internal": [provider.issuer]},
+        )  # fmt: skip
+        for name in ("ca.pem", "gate.pem"):
+            shutil.copy(tmp_path / name, gate.folder / name)
+        gate.environment["GATE_SECRET"] = provider.secret_of(ROBOT)
+        key = gate.key("alice")
+        with gate:
+            async with http_client() as http:
+                said = await McpClient(http, f"{gate.url}/guarded", key).call("whoami")
+                bare = await McpClient(http, f"{gate.url}/bare", key).call("whoami")
+    assert text_of(said) == "robot via robot"
+    assert bare.result["isError"] is True

@@ -161,7 +161,8 @@ class Plant:
         self.connector = Connector(
             events=lambda event: self.hear(event), bearer=self.identity.credentials.bearer
         )
-        self.relay = Relay(courier, self.registry, self.connector) if courier else None
+        lender = self.identity.credentials
+        self.relay = Relay(courier, self.registry, self.connector, lender) if courier else None
         self.pool = Pool(self.relay.connect if self.relay else self.connector, time.monotonic)
         if self.relay:
             self.relay.lend(self.pool)

@@ -13,6 +13,8 @@ from lockgate.upstream.target import HttpTarget, Registered
 
 MARGIN_SECONDS = 30
 """Before its end a token is not used any more."""
+LENT: frozenset[Mode] = frozenset({"exchange", "id_jag"})
+"""Had with a token that only the worker has which the person came to."""
 REMEMBERED = 10_000
 """Tokens kept. Over it the oldest goes, and is had again."""
 
@@ -61,27 +63,43 @@ class Credentials:
             return _Nobody(mode)
         return _Bearer(self, source, registered, holder)
 
+    async def lend(self, registered: Registered, holder: str, refused: str = "") -> Token | None:
+        """The token for another worker that cannot have its own, as it has not met the person; None
+        where it can. Raises ``SendFailed``."""
+        target = registered.target
+        mode = target.credential.mode if isinstance(target, HttpTarget) else "none"
+        source = self._sources.get(mode)
+        if source is None or mode not in LENT or not holder:
+            return None
+        return await self.take(source, registered, holder, refused)
+
+    def borrow(self, registered: Registered, holder: str, token: Token) -> None:
+        """Of another worker: used until it expires or is refused."""
+        self._tokens[registered.name, registered.upstream.fingerprint, holder] = token
+
     def forget(self, holder: str, upstream: str = "") -> None:
         """What this principal's tokens were had with is gone: of one upstream, or of all."""
         for key in [k for k in self._tokens if k[2] == holder and upstream in ("", k[0])]:
             del self._tokens[key]
 
-    async def take(self, source: Source, registered: Registered, holder: str, refused: str) -> str:
+    async def take(
+        self, source: Source, registered: Registered, holder: str, refused: str
+    ) -> Token:
         """The access token. Several that need it wait for one request. Raises ``SendFailed``."""
         key = (registered.name, registered.upstream.fingerprint, holder)
         held = self._tokens.get(key)
         if held and held.access != refused and held.expires - MARGIN_SECONDS > self._now():
-            return held.access
+            return held
         running = self._asking.get(key)
         if running is not None:
             # None of those who wait may cancel it for the others.
             token = await asyncio.shield(running)
             if token.access != refused:
-                return token.access
+                return token
         asking = asyncio.create_task(self._fresh(key, source, registered, refused))
         self._asking[key] = asking
         asking.add_done_callback(lambda done: self._asked(key, done))
-        return (await asyncio.shield(asking)).access
+        return await asyncio.shield(asking)
 
     async def _fresh(self, key: Key, source: Source, registered: Registered, refused: str) -> Token:
         self._tokens.pop(key, None)
@@ -114,7 +132,7 @@ class _Bearer:
 
     async def headers(self) -> Mapping[str, str]:
         token = await self._all.take(self._source, self._registered, self._holder, self._refused)
-        return {"Authorization": f"Bearer {token}"}
+        return {"Authorization": f"Bearer {token.access}"}
 
     async def refused(self, sent: Mapping[str, str], challenge: str, *, again: bool) -> None:
         said = challenge_of(challenge)

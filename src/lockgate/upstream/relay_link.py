@@ -35,6 +35,12 @@ class Where(msgspec.Struct, frozen=True):
     upstream: str
     fingerprint: str
     terms: Terms
+    access: str = ""
+    """A token for the upstream, lent by the worker that could have it."""
+    expires: int = 0
+
+    def __repr__(self) -> str:
+        return f"Where({self.upstream!r}, {self.terms!r})"
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -85,6 +91,11 @@ class Home(Protocol):
 
     courier: Courier
 
+    async def lent(self, where: Where, refused: str = "") -> Where:
+        """With a token, where the owner cannot have its own; another one than ``refused``. Raises
+        ``SendFailed``."""
+        ...
+
     def hear(self, hears: Hears | None) -> int:
         """A number for one request, under which it may be asked something until ``forget``."""
         ...
@@ -101,6 +112,7 @@ class RelayLink:
         self._where = where
         self._peer = peer
         self._broken = False
+        self._refused = ""
         self._running: set[asyncio.Task[bytes]] = set()
 
     @property
@@ -128,8 +140,9 @@ class RelayLink:
         """See ``Link.request``."""
         if self._broken:
             raise SendFailed("upstream.crashed", "closed by the gateway")
+        where = await self._home.lent(self._where, self._refused)
         number, courier = self._home.hear(hears), self._home.courier
-        wish = Wish(self._where, courier.node, number, method, params, envelope, hears is not None)
+        wish = Wish(where, courier.node, number, method, params, envelope, hears is not None)
         noted = _noting(hears)
         asking = asyncio.ensure_future(courier.ask(self._owner, REQUEST, encode(wish), noted))
         self._running.add(asking)
@@ -139,7 +152,7 @@ class RelayLink:
             asking.cancel()
             self._running.discard(asking)
             self._home.forget(number)
-        return self._reply(asking)
+        return self._reply(asking, where)
 
     async def close(self) -> None:
         """The owner's link stays, for those who use it."""
@@ -147,7 +160,7 @@ class RelayLink:
         for asking in self._running:
             asking.cancel()
 
-    def _reply(self, asking: "asyncio.Task[bytes]") -> LinkReply:
+    def _reply(self, asking: "asyncio.Task[bytes]", where: Where) -> LinkReply:
         if asking.cancelled():
             raise SendFailed("upstream.crashed", "closed by the gateway")
         gone = asking.exception()
@@ -157,6 +170,9 @@ class RelayLink:
             raise SendFailed(reason, f"its worker: {gone}")
         outcome = _read_outcome(asking.result())
         self._broken = self._broken or outcome.broken
+        if outcome.reason == "upstream.credential":
+            # Not tried again here: nobody knows how far the request had come. The next one has it.
+            self._refused = where.access
         if outcome.reason:
             raise SendFailed(outcome.reason, outcome.detail, outcome.told)
         return LinkReply(outcome.said, outcome.is_error)

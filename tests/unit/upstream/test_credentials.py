@@ -170,3 +170,27 @@ async def test_where_headers_are_configured_nothing_joins_them(credentials: Cred
     for one in (upstream("none"), upstream("static"), child):
         assert isinstance(credentials.bearer(one, ALICE), NoBearer)
     assert await said(credentials, upstream("client_credentials"), "")
+
+
+async def test_a_token_is_lent_to_whoever_has_not_met_the_person(
+    credentials: Credentials, source: Source, ticking: Ticking
+) -> None:
+    lent = await credentials.lend(upstream(), ALICE)
+    assert lent is not None
+    poor = Source(ticking)
+    poor.failing = OAuthFailed("it has not met her")
+    other = Credentials({"exchange": poor}, lambda: ticking.now)
+    other.borrow(upstream(), ALICE, lent)
+    assert await said(other, upstream(), ALICE) == f"Bearer {ALICE} notes 1"
+    with pytest.raises(SendFailed):
+        await said(other, upstream(), BOB)
+    again = await credentials.lend(upstream(), ALICE, lent.access)
+    assert again is not None
+    assert again.access.endswith("2")
+
+
+async def test_what_every_worker_can_have_is_not_lent(credentials: Credentials) -> None:
+    assert await credentials.lend(upstream("client_credentials"), ALICE) is None
+    assert await credentials.lend(upstream("none"), ALICE) is None
+    assert await credentials.lend(upstream(), "") is None
+    assert await credentials.lend(Registered(Upstream("x"), StdioTarget(("x",))), ALICE) is None
