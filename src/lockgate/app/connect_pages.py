@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from lockgate.app.settings import Settings
-from lockgate.app.stamps import stamp
+from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.upstream_identity import DOCUMENT
 from lockgate.app.wiring import Plant
 from lockgate.model import REASONS, Account
@@ -46,6 +46,9 @@ _TEMPLATES = Environment(
 )
 _CSS = _TEMPLATES.get_template("page.css").render()
 
+_LOGGED = frozenset({"connect.failed", "connect.mix-up"})
+"""What an operator must look into. The others anybody could have us write, and are counted."""
+
 Visitor = Callable[[Request], Awaitable[str | None]]
 """Id of the principal who is signed in in this browser; None where nobody is."""
 
@@ -55,9 +58,9 @@ async def _nobody(_: Request) -> str | None:
 
 
 class ConnectPages:
-    """ASGI application below ``/connect``. ``connected`` is told of each account with the peer's
-    address; ``visitor`` may be set to whoever knows who is signed in: then a link for another
-    person is refused."""
+    """What is below ``/connect``. ``connected`` is told of each account, ``refused`` of each
+    reason, both with the peer's address. ``visitor`` may be set to whoever knows who is signed
+    in: then a link for another person is refused."""
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class ConnectPages:
         seals: Sealer,
         base: Callable[[], str],
         connected: Callable[[Account, str], None],
+        refused: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         self.visitor: Visitor = _nobody
         self._connecting = connecting
@@ -73,6 +77,7 @@ class ConnectPages:
         self._seals = seals
         self._base = base
         self._connected = connected
+        self._refused = refused
         routes = [
             Route(CONNECT, self._ask, methods=["GET"]),
             Route(CONNECT, self._agree, methods=["POST"]),
@@ -98,7 +103,7 @@ class ConnectPages:
         browser = request.cookies.get(COOKIE, "")
         shown = self._seals.open(_PROOF, said.get("proof", "")) or b""
         if not browser or not hmac.compare_digest(shown, _bound(browser, offer)):
-            raise ConnectRefused("connect.other-browser", offer.ticket.holder)
+            raise ConnectRefused("connect.other-browser", "not as it was shown")
         # Whatever the browser brought along, only what it gets now counts on the way back.
         browser = secrets.token_urlsafe(32)
         url = await self._connecting.begin(offer, browser)
@@ -111,7 +116,7 @@ class ConnectPages:
         if len(said) != len(pairs):
             raise ConnectRefused("connect.link", "a parameter came twice")
         account = await self._connecting.finish(said, request.cookies.get(COOKIE, ""))
-        self._connected(account, request.client.host if request.client else "")
+        self._connected(account, _peer(request))
         says = f"{account.principal} can now use {account.upstream} through Lockgate."
         remedy = "Close this page, and try again what you were doing."
         shown = {"says": says, "remedy": remedy, "reason": ""}
@@ -128,7 +133,7 @@ class ConnectPages:
         offer = await self._connecting.offer(ticket)
         visitor = await self.visitor(request)
         if visitor is not None and visitor != offer.ticket.holder:
-            raise ConnectRefused("connect.other-person", f"{visitor} for {offer.ticket.holder}")
+            raise ConnectRefused("connect.other-person", "another person is signed in")
         return offer
 
     async def _form(self, request: Request) -> Mapping[str, str]:
@@ -146,9 +151,11 @@ class ConnectPages:
             raise ConnectRefused("connect.link", "the browser left") from None
         return dict(parse_qsl(body.decode("latin-1")))
 
-    async def _refuse(self, _: Request, refused: Exception) -> Response:
+    async def _refuse(self, request: Request, refused: Exception) -> Response:
         assert isinstance(refused, ConnectRefused)  # noqa: S101 - registered for no other
-        log.warning("an account was not connected: %s", refused)
+        self._refused(refused.reason, _peer(request))
+        if refused.reason in _LOGGED:
+            log.warning("an account was not connected: %s", refused)
         found = REASONS[refused.reason]
         shown = {"says": found.says, "remedy": found.remedy, "reason": found.code}
         return self._page("told.html", found.http, "Not connected", shown)
@@ -158,6 +165,10 @@ class ConnectPages:
     ) -> Response:
         text = _TEMPLATES.get_template(template).render(title=title, **shown)
         return Response(text, status, _HEADERS, "text/html")
+
+
+def _peer(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _remembered(answer: Response, browser: str) -> Response:
@@ -185,15 +196,15 @@ def _shown(offer: Offer) -> dict[str, object]:
     }
 
 
-def pages_of(plant: Plant) -> Starlette:
+def pages_of(plant: Plant) -> ConnectPages:
     def connected(account: Account, peer: str) -> None:
         plant.journal.note(record.account_connected(stamp(), account, peer))
 
     identity = plant.identity
-    pages = ConnectPages(
-        identity.connecting, identity.clients, plant.sealer, lambda: identity.base, connected
-    )
-    return pages.app
+    return ConnectPages(
+        identity.connecting, identity.clients, plant.sealer, lambda: identity.base, connected,
+        lambda reason, peer: plant.tally.add(reason, peer, now_ms()),
+    )  # fmt: skip
 
 
 def base_of(settings: Settings, bound: str) -> str:

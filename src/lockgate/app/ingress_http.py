@@ -83,7 +83,7 @@ class Ingress:
             return
         exchange = Exchange(scope, receive, send)
         try:
-            if self.pages and exchange.path.startswith("/connect"):
+            if self.pages and f"{exchange.path}/".startswith("/connect/"):
                 self._check_host(exchange)
                 await self.pages(scope, receive, exchange.pass_on)
                 return

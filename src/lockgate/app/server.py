@@ -75,17 +75,16 @@ async def opened(
     def apply(new: Settings) -> None:
         gateway.state = plant.state(new, read_policies(new, path.parent))
         gateway.hub.reloaded()
-        ingress.edge = edge_of(new, bound)
+        ingress.edge = expose(plant, new, bound)
         _say_fixed(settings, new)
 
     reloader = Reloader(path, settings, apply, seen)
 
     ingress = Ingress(
-        gateway, edge_of(settings, bound), plant.authenticator, refused,
+        gateway, expose(plant, settings, bound), plant.authenticator, refused,
         lambda: health(plant, reloader) | crew.told, plant.brake,
     )  # fmt: skip
-    plant.identity.base = base_of(settings, bound)
-    ingress.pages = pages_of(plant)
+    ingress.pages = pages_of(plant).app
     await crew.join(plant, gateway, ingress.streams, reloader)
     background = Background(plant, reloader)
     background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick))
@@ -187,6 +186,12 @@ def server_config(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(limits.drain_seconds) + 1,
     )
+
+
+def expose(plant: Plant, settings: Settings, bound: str) -> Edge:
+    """Who is let in, and where browsers are sent back to."""
+    plant.identity.base = base_of(settings, bound)
+    return edge_of(settings, bound)
 
 
 def edge_of(settings: Settings, bound: str) -> Edge:

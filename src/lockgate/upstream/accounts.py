@@ -82,7 +82,11 @@ class ConnectedAccounts:
         """See ``Source``."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                return await self._token(registered, holder, refused)
+                found = await self._usable(registered, holder, refused)
+            if isinstance(found, Token):
+                return found
+            # Under no deadline but its own: given up halfway, the refresh token might be lost.
+            return await self._renew(registered, *found)
         except TimeoutError:
             detail = "another worker does not finish renewing the account"
             raise SendFailed("upstream.credential", detail) from None
@@ -90,12 +94,18 @@ class ConnectedAccounts:
             raise SendFailed("upstream.credential", str(down)) from None
 
     async def lacks(self, registered: Registered, holder: str, scopes: tuple[str, ...]) -> None:
-        account = await self._store.get(holder, registered.name)
+        try:
+            account = await self._store.get(holder, registered.name)
+        except StoreDown as down:
+            raise SendFailed("upstream.credential", str(down)) from None
         had = account.scopes if account else ()
         more = tuple(dict.fromkeys((*had, *scopes)))
         raise self._connect(registered, holder, "the upstream does not take its tokens", more)
 
-    async def _token(self, registered: Registered, holder: str, refused: str) -> Token:
+    async def _usable(
+        self, registered: Registered, holder: str, refused: str
+    ) -> Token | tuple[Account, Kept]:
+        """A token, or the account that it is ours to renew."""
         while True:
             account = await self._account(registered, holder)
             kept = _decode_kept(account.secret)
@@ -106,7 +116,7 @@ class ConnectedAccounts:
                 why = "its token has expired, or was refused, and cannot be renewed"
                 raise self._connect(registered, holder, why)
             if await self._store.lease(account, (self._now() + LEASE_SECONDS) * 1000):
-                return await self._renew(registered, account, kept)
+                return account, kept
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _account(self, registered: Registered, holder: str) -> Account:
@@ -159,7 +169,7 @@ class ConnectedAccounts:
         self, registered: Registered, holder: str, why: str, scopes: tuple[str, ...] = ()
     ) -> SendFailed:
         told = self._invite(holder, registered.name, scopes)
-        return SendFailed("upstream.connect", f"{holder}: {why}", told)
+        return SendFailed("upstream.connect", why, told)
 
 
 def renewed(account: Account, kept: Kept) -> Account:

@@ -153,7 +153,7 @@ class Connecting:
         ``ConnectRefused``."""
         state = self._open(_STATE, said.get("state", ""), _State)
         if not hmac.compare_digest(state.browser, _hash(browser)):
-            raise ConnectRefused("connect.other-browser", state.ticket.holder)
+            raise ConnectRefused("connect.other-browser")
         await self._use(state.nonce, state.expires)
         target = target_of(self._registered(state.ticket.upstream))
         if state.place != place_of(target) or state.redirect_uri != self._redirect_uri:

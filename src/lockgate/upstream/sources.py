@@ -95,5 +95,7 @@ def target_of(registered: Registered) -> HttpTarget:
 def _subject(subjects: SubjectTokens, holder: str, kind: str) -> SubjectToken:
     found = subjects.token_of(holder, kind)
     if found is None:
-        raise SendFailed("upstream.credential", f"{holder} has no token to exchange", SIGN_IN)
+        raise SendFailed(
+            "upstream.credential", "there is no token of this principal to exchange", SIGN_IN
+        )
     return found

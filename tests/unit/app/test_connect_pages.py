@@ -33,9 +33,11 @@ class Desk:
             MemoryAccounts(ticking.ms), sealer, ticking.clock, lambda: BASE,
         )  # fmt: skip
         self.connected: list[tuple[Account, str]] = []
+        self.refused: list[tuple[str, str]] = []
         self.pages = ConnectPages(
             self.connecting, clients, sealer, lambda: BASE,
             lambda account, peer: self.connected.append((account, peer)),
+            lambda reason, peer: self.refused.append((reason, peer)),
         )  # fmt: skip
 
     def link(self, holder: str = ALICE) -> str:
@@ -162,3 +164,8 @@ def test_the_base_is_where_browsers_reach_the_gateway() -> None:
     assert base_of(Settings(), "127.0.0.1:8765") == "http://127.0.0.1:8765"
     listen = {"host": "10.0.0.1", "behind_tls_proxy": True, "hosts": ("gate.example",)}
     assert base_of(Settings.model_validate({"listen": listen}), "10.0.0.1:1") == BASE
+
+
+async def test_what_is_refused_is_counted_by_reason_and_peer(desk: Desk) -> None:
+    await desk.visit("GET", "/connect", "ticket=forged")
+    assert desk.refused == [("connect.link", "192.0.2.1")]
