@@ -22,6 +22,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
 
+from conformance import client_auth
 from support.gateway import Gateway
 
 SECONDS = 15.0
@@ -123,7 +124,11 @@ async def _run(scenario: str, url: str) -> None:
     old = version < "2026" or scenario in LEGACY_IN_FRONT
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="client-")))
-        gate = Gateway(folder, {UPSTREAM: {"url": url, "timeout_seconds": SECONDS}})
+        upstream: dict[str, Any] = {"url": url, "timeout_seconds": SECONDS}
+        gate = Gateway(folder, {UPSTREAM: upstream})
+        if scenario.startswith(client_auth.AUTH):
+            upstream["credential"] = client_auth.configured(gate, scenario)
+            gate.write_config(upstreams={UPSTREAM: upstream}, fetch=client_auth.reach())
         headers = {"Authorization": f"Bearer {gate.key('suite')}"}
         await stack.enter_async_context(gate)
         http = await stack.enter_async_context(create_mcp_http_client(headers))
@@ -133,7 +138,8 @@ async def _run(scenario: str, url: str) -> None:
                 transport, mode="legacy" if old else version, cache=None,
                 read_timeout_seconds=SECONDS, elicitation_callback=_accept,
             )  # fmt: skip
-            await SCENARIOS[scenario](await stack.enter_async_context(client))
+            do = SCENARIOS.get(scenario, client_auth.use)
+            await do(await stack.enter_async_context(client))
         finally:
             print(gate.log[-4000:], file=sys.stderr)
 
@@ -148,7 +154,7 @@ async def _bounded(scenario: str, url: str) -> None:
 
 def main() -> int:
     scenario, url = os.environ["MCP_CONFORMANCE_SCENARIO"], sys.argv[-1]
-    if scenario not in SCENARIOS:
+    if scenario not in SCENARIOS and not scenario.startswith(client_auth.AUTH):
         print(f"{scenario}: nobody here knows what to do", file=sys.stderr)
         return 1
     asyncio.run(_bounded(scenario, url))

@@ -15,6 +15,7 @@ from lockgate.control_plane.cli.program import build
 from lockgate.control_plane.services.deployment import Machine
 from lockgate.model import StoreDown
 from lockgate.store.approvals import MemoryApprovals
+from lockgate.store.memory_accounts import MemoryAccounts
 from lockgate.store.memory_events import MemoryEvents
 from lockgate.store.memory_keys import MemoryKeys
 from lockgate.store.memory_people import MemoryPeople
@@ -54,6 +55,7 @@ class Desk(LocalOffice):
         self.revocations = MemoryRevocations()
         self.privileges = MemoryPrivileges()
         self.recovery = MemoryRecovery()
+        self.accounts = MemoryAccounts(self.now_ms)
         self.now = NOW
         self.down = False
         self.pauses: list[object] = []
@@ -66,7 +68,7 @@ class Desk(LocalOffice):
         if self.down:
             raise StoreDown("cannot open the database")
         yield Records(self.keys, self.people, self.events, self.approvals, self.revocations,
-                      self.privileges, self.recovery, b"pepper")  # fmt: skip
+                      self.privileges, self.recovery, b"pepper", self.accounts)  # fmt: skip
 
     def has_records(self) -> bool:
         return True

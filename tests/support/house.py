@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 
 from lockgate.app.brake import Brake
-from lockgate.app.ingress_http import Edge, Ingress
+from lockgate.app.edge import Edge
+from lockgate.app.ingress_http import Ingress
 from lockgate.app.protected_resource import ProtectedResource
 from lockgate.identity.dpop import Nonces
 from lockgate.identity.evidence import Evidence

@@ -4,9 +4,11 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from lockgate.app.connect_pages import pages_of
+from lockgate.app.edge import Edge
 from lockgate.app.exchange import Application
 from lockgate.app.gateway import Gateway
-from lockgate.app.ingress_http import Edge, Ingress
+from lockgate.app.ingress_http import Ingress
 from lockgate.app.logout import PATH as LOGOUT
 from lockgate.app.logout import Logout
 from lockgate.app.protected_resource import WELL_KNOWN, ProtectedResource
@@ -34,6 +36,7 @@ def ingress_of(
         gateway, edge, plant.authenticator, refused, health, plant.brake, resource, beside
     )
     ingress.console = console_of(plant, settings, refused)
+    ingress.pages = pages_of(plant).app
     return ingress
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from lockgate.app.ingress_http import Edge
+from lockgate.app.edge import Edge
 from lockgate.app.settings import Settings
 from lockgate.app.settings_tls import TlsSettings
 from lockgate.identity.proxies import Proxies, Proxy

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn, Protocol
@@ -11,7 +10,8 @@ import msgspec
 import orjson
 
 from lockgate.app.brake import Brake
-from lockgate.app.console_door import hand_over
+from lockgate.app.console_door import FORM_BYTES, hand_over
+from lockgate.app.edge import Edge
 from lockgate.app.exchange import (
     Application,
     ClientGone,
@@ -30,7 +30,6 @@ from lockgate.app.scim_door import ScimDoor, is_scim
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.streams import JSON, Streams, respond
 from lockgate.identity.evidence import Evidence
-from lockgate.identity.proxies import Proxies
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.model import REASONS, Json, Principal
 from lockgate.pipeline.caller import Caller
@@ -41,31 +40,6 @@ from lockgate.wire.streams import encode_event
 from lockgate.wire.versions import is_modern
 
 log = logging.getLogger("lockgate.ingress")
-
-
-class Edge(msgspec.Struct, frozen=True):
-    """What is let as far as authentication."""
-
-    hosts: frozenset[str]
-    """Accepted ``Host`` values, lower case, with port where it is not the scheme's own."""
-    origins: frozenset[str]
-    message_bytes: int
-    body_seconds: float
-    proxies: Proxies = Proxies()
-    tls: ssl.SSLContext | None = None
-    """Of the next handshake; None: plain HTTP."""
-    scheme: str = "http"
-    """As clients use it, whoever ends their TLS."""
-    console: str = ""
-    """Origin of the console: its pages are reached under this name only. Empty: there is none."""
-    public_url: str = ""
-    """Where clients reach this gateway, where they are not told by its own address."""
-    grace_ms: int = 0
-    """How long a call may go on whose token has expired meanwhile."""
-
-    def base(self, host: str) -> str:
-        """Of the URL a client used; ``host`` has been checked."""
-        return self.public_url or f"{self.scheme}://{host.lower()}"
 
 
 Answerer = Callable[[Exchange], Awaitable[None]]
@@ -112,6 +86,8 @@ class Ingress:
         self._brake = brake
         self._resource = resource
         self._beside = beside
+        self.pages: Application | None = None
+        """What is below ``/connect``: for browsers."""
         self.scim: ScimDoor | None = None
         """Replaced on reload."""
 
@@ -120,6 +96,10 @@ class Ingress:
             return
         exchange = Exchange(scope, receive, send)
         try:
+            if self.pages and f"{exchange.path}/".startswith("/connect/"):
+                self._check_host(exchange)
+                await self.pages(scope, receive, exchange.pass_on)
+                return
             await self._serve(exchange)
         except ClientGone:
             return
@@ -139,6 +119,11 @@ class Ingress:
         path = exchange.path.rstrip("/")
         if self.console is not None and f"{path}/".startswith("/console/"):
             await hand_over(exchange, self.console, self.edge.console, self.edge.body_seconds)
+            return
+        if self.pages is not None and f"{path}/".startswith("/connect/"):
+            self._check_host(exchange)  # a form's origin is the pages' own business
+            body = await exchange.body(FORM_BYTES, self.edge.body_seconds)
+            await exchange.hand_to(self.pages, body)
             return
         self._check_edge(exchange)
         if self.scim is not None and is_scim(exchange.path):
@@ -185,13 +170,16 @@ class Ingress:
 
     def _check_edge(self, exchange: Exchange) -> None:
         """DNS rebinding: MCP 2026-07-28, Streamable HTTP, security warning."""
+        self._check_host(exchange)
+        origin = exchange.headers.all("origin")
+        if origin and (len(origin) > 1 or origin[0].lower() not in self.edge.origins):
+            raise WireRefusal("wire.bad-origin")
+
+    def _check_host(self, exchange: Exchange) -> None:
         host = exchange.headers.all("host")
         if len(host) != 1 or host[0].lower() not in self.edge.hosts:
             raise WireRefusal("wire.bad-host")
         exchange.base = self.edge.base(host[0])
-        origin = exchange.headers.all("origin")
-        if origin and (len(origin) > 1 or origin[0].lower() not in self.edge.origins):
-            raise WireRefusal("wire.bad-origin")
 
     def _look_behind_proxy(self, exchange: Exchange) -> None:
         found = self.edge.proxies.sender(

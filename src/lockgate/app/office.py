@@ -19,7 +19,7 @@ from lockgate.app.settings_file import SettingsInvalid, json_schema, load, parse
 from lockgate.app.settings_maps import argument_mapping
 from lockgate.app.settings_tls import TlsSettings
 from lockgate.app.stamps import now_ms
-from lockgate.app.stores import have_stores, stores_of
+from lockgate.app.stores import accounts_of, have_stores, stores_of
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
 from lockgate.control_plane.services.deployment import Deployment, Machine, TlsFiles, UpstreamPlan
 from lockgate.control_plane.services.privileges import Rules
@@ -114,7 +114,7 @@ class LocalOffice:
             pepper = stores.secrets.pepper()
             privileges, recovery = StoredPrivileges(stores.engine), StoredRecovery(stores.engine)
             yield Records(stores.keys, stores.people, stores.events, approvals, revocations,
-                          privileges, recovery, pepper)  # fmt: skip
+                          privileges, recovery, pepper, accounts_of(stores))  # fmt: skip
         finally:
             stores.engine.dispose()
 

@@ -6,6 +6,7 @@ import msgspec
 
 from lockgate.app.secret_places import Read, read_local
 from lockgate.app.settings import Settings, UpstreamSettings
+from lockgate.app.upstream_identity import credential_of, tls_of
 from lockgate.model import Upstream
 from lockgate.model.reference import ReferenceBroken, resolve_reference
 from lockgate.model.secret import SecretUnavailable
@@ -58,7 +59,8 @@ def target(one: UpstreamSettings, read: Read = read_local) -> Target:
     """Raises ``ReferenceBroken``."""
     if one.url is not None:
         headers = {name: resolved(value, read) for name, value in one.headers.items()}
-        return HttpTarget(resolved(one.url, read), headers)
+        credential = credential_of(one.credential, lambda text: resolved(text, read))
+        return HttpTarget(resolved(one.url, read), headers, credential, tls_of(one.tls))
     return StdioTarget(one.argv, {k: resolved(v, read) for k, v in one.env.items()}, one.cwd)
 
 

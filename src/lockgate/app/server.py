@@ -14,7 +14,9 @@ import uvicorn
 
 from lockgate.app.background import Background
 from lockgate.app.beside import ingress_of
+from lockgate.app.connect_pages import base_of
 from lockgate.app.crew import Crew
+from lockgate.app.edge import Edge
 from lockgate.app.front import Front, edge_of, front_of, scheme_of
 from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
@@ -78,7 +80,7 @@ async def opened(
     gateway = gateway_of(plant, settings, state, refused)
 
     def apply(new: Settings) -> None:
-        edge = edge_of(new, bound, changed := front_of(new))
+        edge = expose(plant, new, bound, changed := front_of(new))
         provision = provisioning.built(new)
         gateway.state = plant.state(new, read_policies(new, path.parent))
         gateway.hub.reloaded()
@@ -89,7 +91,7 @@ async def opened(
     plant.watch.renew = lambda: _renew(plant, gateway)
     reloader = Reloader(path, settings, apply, seen)
     ingress = ingress_of(
-        plant, gateway, edge_of(settings, bound, front), refused,
+        plant, gateway, expose(plant, settings, bound, front), refused,
         lambda: health(plant, reloader) | crew.told, lambda: reloader.settings,
     )  # fmt: skip
     provisioning = Provisioning(plant, ingress, refused)
@@ -199,6 +201,12 @@ def server_config(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(limits.drain_seconds) + 1,
     )
+
+
+def expose(plant: Plant, settings: Settings, bound: str, front: Front) -> Edge:
+    """Who is let in, and where browsers are sent back to."""
+    plant.upstream_identity.base = base_of(settings, bound)
+    return edge_of(settings, bound, front)
 
 
 def _greeter(running: Running) -> Greeter | None:

@@ -18,6 +18,12 @@ from pydantic import (
 )
 
 from lockgate.app.settings_admin import Admin, Console
+from lockgate.app.settings_credential import (
+    CredentialSettings,
+    FetchSettings,
+    UpstreamTls,
+    check_credential,
+)
 from lockgate.app.settings_issuers import IssuerSettings
 from lockgate.app.settings_kinds import (
     Closed,
@@ -25,16 +31,15 @@ from lockgate.app.settings_kinds import (
     Name,
     Origin,
     Seconds,
-    Size,
     Text,
     UpstreamName,
     Value,
     is_loopback,
     listed,
     refuse,
-    size,
     split_url,
 )
+from lockgate.app.settings_limits import Journal, Limits
 from lockgate.app.settings_people import PeopleSettings
 from lockgate.app.settings_secrets import SecretsSettings
 from lockgate.app.settings_tls import (
@@ -102,40 +107,6 @@ class Listen(Closed):
         return self
 
 
-class Limits(Closed):
-    """How much, how often, how long. Rates are for each principal."""
-
-    calls_per_minute: int = Field(default=600, ge=1, le=1_000_000)
-    """Sustained calls a minute."""
-    burst: int = Field(default=200, ge=1, le=1_000_000)
-    """Calls that may come at once after a pause."""
-    concurrent_calls: int = Field(default=32, ge=1, le=10_000)
-    """Calls running at the same time."""
-    message_bytes: Size = 4 * 2**20
-    """Largest request: a number of bytes, or for instance 4 MiB."""
-    reply_bytes: Size = 4 * 2**20
-    """Largest answer of an upstream."""
-    call_seconds: Seconds = 60
-    """How long an upstream may take to answer."""
-    header_seconds: Seconds = 10
-    """How long a client may take to send its headers."""
-    body_seconds: Seconds = 30
-    """How long a client may take to send its request."""
-    session_days: int = Field(default=30, ge=1, le=366)
-    """After this a client must initialize again (protocol versions with sessions)."""
-    drain_seconds: Seconds = 20
-    """How long a stopping gateway waits for running calls."""
-
-
-class Journal(Closed):
-    """What is kept of each call, and how firmly."""
-
-    result_bytes: Annotated[int, BeforeValidator(size), Field(ge=0, le=2**24)] = 16 * 2**10
-    """Results up to this size are kept whole; of larger ones, size and digest."""
-    durable_outcomes: frozenset[Name] = frozenset()
-    """Data classes whose calls are answered only when their outcome is durable too."""
-
-
 class ToolSettings(Closed):
     """What policy needs to know of one tool."""
 
@@ -158,6 +129,10 @@ class UpstreamSettings(Closed):
     """Its whole environment besides PATH and the like. Secrets by reference."""
     headers: dict[Name, Value] = {}
     """HTTP headers to send. Secrets by reference: "Bearer env:API_TOKEN"."""
+    credential: CredentialSettings | None = None
+    """As whom the gateway comes, where headers and env do not say it."""
+    tls: UpstreamTls | None = None
+    """The gateway's certificate, and whose certificates are believed."""
     cwd: Text | None = None
     """Its working directory."""
     trust: Trust = "untrusted"
@@ -180,12 +155,14 @@ class UpstreamSettings(Closed):
         if (self.url is None) == (self.command is None):
             raise refuse("either url or command", "Give url for an HTTP server or command for a "
                          "program the gate starts; not both.")  # fmt: skip
-        for name in ("args", "env", "cwd") if self.url else ("headers",):
+        for name in ("args", "env", "cwd") if self.url else ("headers", "tls"):
             if getattr(self, name):
                 other = "url" if self.url else "command"
                 raise refuse(f"no {name} beside {other}", f"Remove {name}.", (name,))
         if self.url:
             _check_url(self.url, self.insecure_http)
+        if self.credential:
+            check_credential(self.credential, url=self.url, shared=self.sharing == "shared")
         for name, value in self.env.items():
             _check_named("env", name, value, _VARIABLE)
         for name, value in self.headers.items():
@@ -227,6 +204,7 @@ class Settings(Closed):
     admin: Admin = Admin()
     console: Console = Console()
     secrets: SecretsSettings = SecretsSettings()
+    fetch: FetchSettings = FetchSettings()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}
     """The MCP servers behind the gate, by name."""
     people: PeopleSettings = PeopleSettings()

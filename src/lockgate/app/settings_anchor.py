@@ -1,9 +1,11 @@
 """Paths in settings are meant from the folder of the file they stand in."""
 
+from functools import partial
 from pathlib import Path
 
 from lockgate.app.settings import Listen, Settings, UpstreamSettings
 from lockgate.app.settings_admin import Console
+from lockgate.app.settings_credential import anchored, anchored_files
 from lockgate.app.settings_issuers import IssuerSettings
 from lockgate.app.settings_people import LdapSettings
 from lockgate.app.settings_secrets import SecretsSettings
@@ -69,6 +71,8 @@ def _anchor_upstream(upstream: UpstreamSettings, folder: Path) -> UpstreamSettin
         "cwd": str(folder / Path(upstream.cwd).expanduser()) if upstream.cwd else None,
         "env": {n: _anchor_reference(v, folder) for n, v in upstream.env.items()},
         "headers": {n: _anchor_reference(v, folder) for n, v in upstream.headers.items()},
+        "credential": anchored(upstream.credential, partial(_anchor_reference, folder=folder)),
+        "tls": anchored_files(upstream.tls, folder),
     })  # fmt: skip
 
 

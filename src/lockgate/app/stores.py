@@ -12,9 +12,11 @@ from sqlalchemy import Engine
 from lockgate.app.registering import resolved
 from lockgate.app.secret_places import backends_of
 from lockgate.app.settings import Settings
+from lockgate.app.stamps import now_ms
 from lockgate.model import StoreDown
 from lockgate.model.reference import Place, ReferenceBroken
 from lockgate.model.secret import SecretBackend
+from lockgate.store.accounts import StoredAccounts, account_key
 from lockgate.store.events import StoredEvents
 from lockgate.store.failing import store_errors
 from lockgate.store.keys import StoredKeys
@@ -60,6 +62,11 @@ def open_stores(data_dir: Path, database: str = "") -> Stores:
 def stores_of(settings: Settings) -> Stores:
     """Raises ``StoreDown``, also where the reference to the database is broken."""
     return open_stores(Path(settings.data_dir), database_of(settings))
+
+
+def accounts_of(stores: Stores) -> StoredAccounts:
+    """Raises ``StoreDown``."""
+    return StoredAccounts(stores.engine, account_key(stores.secrets.sealing_key()), now_ms)
 
 
 def have_stores(settings: Settings) -> bool:

@@ -19,7 +19,9 @@ from lockgate.app.secret_watch import SecretWatch
 from lockgate.app.settings import Settings
 from lockgate.app.settings_maps import argument_mapping, endpoints, marks
 from lockgate.app.stamps import Clock, now_ms, stamp
-from lockgate.app.stores import Stores, secret_backends
+from lockgate.app.stores import Stores, accounts_of, secret_backends
+from lockgate.app.upstream_identity import UpstreamIdentity
+from lockgate.app.upstream_identity import reach_of as reach_outward
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
 from lockgate.identity.key_uses import KeyUses
@@ -105,12 +107,9 @@ class Plant:
         self.key_uses = KeyUses()
         self.revocations = StoredRevocations(stores.engine)
         self.identities = Identities(
-            self.ring,
-            self.key_uses,
-            stores.secrets.pepper(),
-            self.revocations,
+            self.ring, self.key_uses, stores.secrets.pepper(), self.revocations,
             StoredProofs(stores.engine, now_ms),
-        )
+        )  # fmt: skip
         self.directory = Directory(stores.people)
         rules = rules_of(settings.people)
         self.authenticator = Standing(self.identities.authenticator, self.directory, rules)
@@ -121,8 +120,11 @@ class Plant:
         self.tools = ToolCache()
         self.hear: Callable[[Event], None] = _nobody
         """Told what upstreams say outside of any request."""
-        self.connector = Connector(events=lambda event: self.hear(event))
-        self.relay = Relay(courier, self.registry, self.connector) if courier else None
+        self.accounts = accounts_of(stores)
+        self.upstream_identity = UpstreamIdentity(self.accounts, self.sealer, self.registry)
+        lender = self.upstream_identity.credentials
+        self.connector = Connector(events=lambda event: self.hear(event), bearer=lender.bearer)
+        self.relay = Relay(courier, self.registry, self.connector, lender) if courier else None
         self.pool = Pool(self.relay.connect if self.relay else self.connector, time.monotonic)
         if self.relay:
             self.relay.lend(self.pool)
@@ -181,6 +183,7 @@ class Plant:
         )
         resolver = self._take(registered)
         self.identities.replace(issuers, reach_of(settings))
+        self.upstream_identity.reach = reach_outward(settings, self.resolved)
         self._settings = settings
         self.secrets.keep(references_in(settings))
         self.quota.limits = quota_limits(settings)

@@ -1,5 +1,6 @@
 """The vocabulary. Frozen values only: no I/O, no clock, no imports from other rooms."""
 
+from lockgate.model.account import Account
 from lockgate.model.approval import APPROVALS, Approval, Binding, binding_of
 from lockgate.model.call import Call, Envelope
 from lockgate.model.canonical import Json, canonical
@@ -25,6 +26,7 @@ __all__ = [
     "QUOTA",
     "REASONS",
     "SYSTEM",
+    "Account",
     "Approval",
     "AuditEvent",
     "Binding",

@@ -5,10 +5,12 @@ class SendFailed(Exception):
     """A permitted call was not answered. ``reason`` is a catalogue code under ``upstream.``;
     ``detail`` is for operators and may name hosts or exit codes, never data."""
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", told: str = "") -> None:
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
+        self.told = told
+        """What whoever called may read besides: how they can help it themselves."""
 
 
 class JournalDown(Exception):

@@ -10,6 +10,7 @@ import orjson
 from lockgate.model import (
     APPROVALS,
     QUOTA,
+    Account,
     Approval,
     AuditEvent,
     Call,
@@ -112,6 +113,17 @@ def session(
         "net": orjson.dumps({"peer": caller.peer}),
     }
     return AuditEvent(stamp.id, caller.call, kind, stamp.at, "permit", kind, header, slots)
+
+
+def account_connected(stamp: Stamp, account: Account, peer: str) -> AuditEvent:
+    """A person connected an account of theirs, in a browser at ``peer``."""
+    header = {"upstream": account.upstream, "issuer": account.issuer, "scopes": account.scopes}
+    slots: dict[Slot, bytes] = {
+        "actor": orjson.dumps({"principal": account.principal}),
+        "net": orjson.dumps({"peer": peer}),
+    }
+    kind: EventKind = "account.connected"
+    return AuditEvent(stamp.id, "", kind, stamp.at, "permit", kind, header, slots)
 
 
 def tool_changed(stamp: Stamp, call: Call, tool: Tool, before: str) -> AuditEvent:

@@ -185,6 +185,9 @@ class Resolver:
             f"{call_id}.s", system, "tools/list", self.upstreams[upstream], "", envelope=ours
         )
         answer = await run(call, gate, SILENT)
+        if isinstance(answer, Refused) and answer.reason == "upstream.connect":
+            # Only the person can help, and then it works at once.
+            raise WireRefusal(answer.reason, detail=answer.where)
         if isinstance(answer, Refused):
             while len(self._unlisted) >= _MOST_UNLISTED:
                 del self._unlisted[next(iter(self._unlisted))]

@@ -45,7 +45,8 @@ class Refused(msgspec.Struct, frozen=True):
     because: tuple[str, ...] = ()
     """For people only."""
     where: str = ""
-    """Where in the call, and what kind: safe for the model, as findings never hold values."""
+    """Where in the call, and what kind: safe for the model, as findings never hold values. Or how
+    the caller can help it."""
     retry_after_ms: int = 0
 
 
@@ -142,7 +143,7 @@ async def _forward(permit: Permit, facts: Facts, gate: Gate, client: Client) -> 
         unanswered = ""
     except SendFailed as failed:
         unanswered, detail = failed.reason, failed.detail
-        return Refused(failed.reason, call.id, because=(failed.detail,))
+        return Refused(failed.reason, call.id, because=(failed.detail,), where=failed.told)
     except asyncio.CancelledError:
         unanswered = "call.cancelled"
         raise

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0007"
+SCHEMA = "0008"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -246,3 +246,21 @@ person_source = Table(
     Column("heard", BigInteger, nullable=False),
 )
 """When a source that is read by us was last asked, and when it last answered in full."""
+
+account = Table(
+    "account",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("upstream", Text, primary_key=True),
+    Column("issuer", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("connected", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("broken", Text, nullable=False),
+    Column("leased", BigInteger, nullable=False),
+    Column("sealed", Text, nullable=False),
+)
+"""``sealed`` holds the tokens, and opens only for this principal and upstream. Until ``leased`` one
+worker is renewing this ``version``."""

@@ -8,6 +8,7 @@ import orjson
 
 from lockgate.model import SendFailed, Terms
 from lockgate.upstream.child import Tail
+from lockgate.upstream.credential import Bearer, NoBearer
 from lockgate.upstream.declared import declared
 from lockgate.upstream.http1 import HttpClient
 from lockgate.upstream.link import Event, Link
@@ -23,6 +24,7 @@ from lockgate.upstream.target import (
     Target,
     WithheldTarget,
 )
+from lockgate.upstream.tls import context_of
 from lockgate.upstream.traffic import Held
 
 CONNECT_SECONDS = 10.0
@@ -35,7 +37,8 @@ Key = tuple[str, Terms]
 
 def build_client(target: HttpTarget, bounds: Bounds) -> HttpClient:
     """The one pool of connections to an upstream."""
-    return HttpClient(target.url, min(CONNECT_SECONDS, bounds.connect_seconds))
+    seconds = min(CONNECT_SECONDS, bounds.connect_seconds)
+    return HttpClient(target.url, seconds, context_of(target.tls))
 
 
 async def _resubscribe(link: Link, uris: frozenset[str], held: Held, bounds: Bounds) -> None:
@@ -56,11 +59,14 @@ class Connector:
         build: Callable[[HttpTarget, Bounds], HttpClient] = build_client,
         memory: EraMemory | None = None,
         events: Callable[[Event], None] = lambda _: None,
+        bearer: Callable[[Registered, str], Bearer] = lambda *_: NoBearer(),
     ) -> None:
-        """``events`` is told what upstreams say outside of any request. It never blocks."""
+        """``events`` is told what upstreams say outside of any request. It never blocks.
+        ``bearer`` gives the credential of the principal with an id."""
         self._build = build
         self._memory = memory or EraMemory()
         self._events = events
+        self._bearer = bearer
         self._links: dict[Key, tuple[Target, Link]] = {}
         """The last one held on each terms, while it works."""
         self._over: dict[Key, tuple[Target, frozenset[str]]] = {}
@@ -102,7 +108,8 @@ class Connector:
         if isinstance(target, WithheldTarget):
             raise SendFailed("upstream.secret", target.why)
         client = self._client(registered, target)
-        return await open_http(registered, held, target, client, self._memory)
+        bearer = self._bearer(registered, held.terms.holder)
+        return await open_http(registered, held, target, client, self._memory, bearer)
 
     def stderr_tail(self, name: str) -> tuple[str, ...]:
         """The last lines that this upstream's programs wrote to stderr. For operators only."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 
 from lockgate.model import SendFailed
+from lockgate.upstream.credential import Bearer, NoBearer
 from lockgate.upstream.exchange import (
     ACCEPT,
     STREAM,
@@ -35,8 +36,15 @@ FAREWELLS = 100
 class Endpoint:
     """Every message carries the configured headers; nothing of any client is ever added."""
 
-    def __init__(self, client: HttpClient, target: HttpTarget, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        client: HttpClient,
+        target: HttpTarget,
+        bounds: Bounds,
+        bearer: Bearer | None = None,
+    ) -> None:
         self._client = client
+        self._bearer = bearer or NoBearer()
         self._target = target
         self._limits = Limits(bytes=bounds.reply_bytes + SLACK)
         self._ids = count(1)
@@ -70,9 +78,17 @@ class Endpoint:
         self, headers: Mapping[str, str], place: Place, heard: Heard, began: Callable[[], None]
     ) -> int:
         """See ``exchange.follow``. Raises ``SendFailed``."""
-        sent = {**self._target.headers, "Accept": STREAM, **headers}
-        limits = self._limits
-        return await follow(self._client, sent, place, limits=limits, heard=heard, began=began)
+        for last in (False, True):
+            sent, proof = await self._proved({"Accept": STREAM, **headers})
+            status = await follow(
+                self._client, sent, place, limits=self._limits, heard=heard, began=began
+            )
+            if status != 401:
+                break
+            await self._bearer.refused(proof, "", again=last)
+            if not proof:
+                break
+        return status
 
     async def tell(self, message: bytes, headers: Mapping[str, str]) -> None:
         """Send what gets no response. Raises ``SendFailed`` if it could not be delivered."""
@@ -93,7 +109,7 @@ class Endpoint:
             return
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
-                await delete(self._client, {**self._target.headers, **session})
+                await delete(self._client, (await self._proved(session))[0])
         except (SendFailed, TimeoutError):
             return
 
@@ -113,26 +129,42 @@ class Endpoint:
         *,
         endless: bool = False,
     ) -> Answer:
+        """Sent again, once, with another credential where the first was refused: what is answered
+        401 has not been done."""
         kind = {"Accept": ACCEPT, "Content-Type": "application/json"}
-        sent = {**self._target.headers, **kind, **headers}
-        return await post(
-            self._client,
-            sent,
-            body,
-            number=number,
-            limits=self._limits,
-            heard=heard,
-            endless=endless,
-        )
+        for last in (False, True):
+            sent, proof = await self._proved({**kind, **headers})
+            answer = await post(
+                self._client,
+                sent,
+                body,
+                number=number,
+                limits=self._limits,
+                heard=heard,
+                endless=endless,
+            )
+            if answer.status not in (401, 403):
+                break
+            await self._bearer.refused(proof, answer.challenge, again=last)
+            if answer.status == 403 or not proof:
+                break
+        return answer
+
+    async def _proved(
+        self, headers: Mapping[str, str]
+    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Headers for one request, and which of them are the credential that may be refused."""
+        proof = await self._bearer.headers()
+        return {**self._target.headers, **headers, **proof}, proof
 
     async def _resume(
         self, place: Place, headers: Mapping[str, str], number: int, heard: Heard
     ) -> Answer:
         """After the pause the server asked for; again and again while it cannot be reached."""
-        sent = {**self._target.headers, "Accept": STREAM, **headers}
         while True:
             wait = RETRY_MS if place.retry_ms is None else max(place.retry_ms, LEAST_RETRY_MS)
             await asyncio.sleep(wait / 1000)
+            sent, _ = await self._proved({"Accept": STREAM, **headers})
             try:
                 return await resume(
                     self._client, sent, place, number=number, limits=self._limits, heard=heard

@@ -47,6 +47,8 @@ class Answer(msgspec.Struct, frozen=True):
     """The response; None where the body held none."""
     session: str | None = None
     """``Mcp-Session-Id`` as sent with the response."""
+    challenge: str = ""
+    """``WWW-Authenticate``."""
     left: Place | None = None
     """The stream ended before the response, and can be resumed here."""
 
@@ -194,7 +196,8 @@ async def _read(
         message = await _read_body(response, limits)
     if message is not None:
         _check(message, number)
-    return Answer(response.status, message, response.header("mcp-session-id"), left)
+    session, challenge = response.header("mcp-session-id"), response.header("www-authenticate")
+    return Answer(response.status, message, session, challenge or "", left)
 
 
 async def _read_body(response: Response, limits: Limits) -> Message | None:

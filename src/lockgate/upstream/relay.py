@@ -10,9 +10,13 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
 
+import msgspec
+
 from lockgate.model import PeerGone, SendFailed, Terms
 from lockgate.upstream.catalogue import Registry
+from lockgate.upstream.credentials import Credentials
 from lockgate.upstream.link import Hears, Link
+from lockgate.upstream.oauth_token import Token
 from lockgate.upstream.opening import EraMemory
 from lockgate.upstream.pool import Connect, Pool
 from lockgate.upstream.relay_link import (
@@ -45,7 +49,14 @@ class Relay:
     ``local`` opens a link here. ``renew`` takes a newer registration into use, if there is one.
     """
 
-    def __init__(self, courier: Courier, registry: Registry, local: Connect) -> None:
+    def __init__(
+        self,
+        courier: Courier,
+        registry: Registry,
+        local: Connect,
+        credentials: Credentials | None = None,
+    ) -> None:
+        self._credentials = credentials
         self.courier = courier
         self.renew: Callable[[], Awaitable[None]] = _nothing
         self.watch: Callable[[asyncio.Task[Any]], None] = _unwatched
@@ -86,6 +97,7 @@ class Relay:
 
     async def _far(self, owner: str, registered: Registered, terms: Terms) -> "RelayLink":
         where = Where(registered.name, registered.upstream.fingerprint, terms)
+        where = await self.lent(where)
         patience = min(PATIENCE_SECONDS, registered.bounds.connect_seconds)
         ends = asyncio.get_running_loop().time() + patience
         while True:
@@ -103,6 +115,16 @@ class Relay:
                 await asyncio.sleep(RETRY_SECONDS)
 
     # What another worker holds, used here.
+
+    async def lent(self, where: Where, refused: str = "") -> Where:
+        """See ``Home.lent``."""
+        registered = self._registry.get(where.upstream)
+        if self._credentials is None or registered is None:
+            return where
+        token = await self._credentials.lend(registered, where.terms.holder, refused)
+        if token is None:
+            return where
+        return msgspec.structs.replace(where, access=token.access, expires=token.expires)
 
     def hear(self, hears: Hears | None) -> int:
         """A number for one request, under which it may be asked something until ``forget``."""
@@ -152,12 +174,17 @@ class Relay:
         link: Link | None = None
         try:
             registered = await self._registered(where)
+            if where.access and self._credentials is not None:
+                lent = Token(where.access, where.expires)
+                self._credentials.borrow(registered, where.terms.holder, lent)
             assert self._pool is not None  # noqa: S101 - or nobody could have asked
             async with self._pool.lease(registered, where.terms) as link:
                 return await use(link)
         except SendFailed as failure:
             broken = link is None or link.broken
-            return Outcome(reason=failure.reason, detail=failure.detail, broken=broken)
+            return Outcome(
+                reason=failure.reason, detail=failure.detail, told=failure.told, broken=broken
+            )
 
     async def _registered(self, where: Where) -> Registered:
         """Raises ``SendFailed`` where this worker knows another upstream under that name."""

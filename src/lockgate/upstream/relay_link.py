@@ -35,6 +35,12 @@ class Where(msgspec.Struct, frozen=True):
     upstream: str
     fingerprint: str
     terms: Terms
+    access: str = ""
+    """A token for the upstream, lent by the worker that could have it."""
+    expires: int = 0
+
+    def __repr__(self) -> str:
+        return f"Where({self.upstream!r}, {self.terms!r})"
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -66,6 +72,7 @@ class Outcome(msgspec.Struct, frozen=True):
     is_error: bool = False
     reason: str = ""
     detail: str = ""
+    told: str = ""
     broken: bool = False
     """The owner's link has ended."""
 
@@ -86,6 +93,11 @@ class Home(Protocol):
 
     renew: Callable[[], Awaitable[None]]
 
+    async def lent(self, where: Where, refused: str = "") -> Where:
+        """With a token, where the owner cannot have its own; another one than ``refused``. Raises
+        ``SendFailed``."""
+        ...
+
     def hear(self, hears: Hears | None) -> int:
         """A number for one request, under which it may be asked something until ``forget``."""
         ...
@@ -102,6 +114,7 @@ class RelayLink:
         self._where = where
         self._peer = peer
         self._broken = False
+        self._refused = ""
         self._running: set[asyncio.Task[bytes]] = set()
 
     @property
@@ -129,8 +142,9 @@ class RelayLink:
         """See ``Link.request``."""
         if self._broken:
             raise SendFailed("upstream.crashed", "closed by the gateway")
+        where = await self._home.lent(self._where, self._refused)
         number, courier = self._home.hear(hears), self._home.courier
-        wish = Wish(self._where, courier.node, number, method, params, envelope, hears is not None)
+        wish = Wish(where, courier.node, number, method, params, envelope, hears is not None)
         noted = _noting(hears)
         asking = asyncio.ensure_future(courier.ask(self._owner, REQUEST, encode(wish), noted))
         self._running.add(asking)
@@ -141,7 +155,7 @@ class RelayLink:
             self._running.discard(asking)
             self._home.forget(number)
         try:
-            return self._reply(asking)
+            return self._reply(asking, where)
         except SendFailed as failure:
             if failure.reason == "upstream.unavailable":
                 await self._home.renew()  # perhaps it is this worker that is behind
@@ -153,7 +167,7 @@ class RelayLink:
         for asking in self._running:
             asking.cancel()
 
-    def _reply(self, asking: "asyncio.Task[bytes]") -> LinkReply:
+    def _reply(self, asking: "asyncio.Task[bytes]", where: Where) -> LinkReply:
         if asking.cancelled():
             raise SendFailed("upstream.crashed", "closed by the gateway")
         gone = asking.exception()
@@ -163,8 +177,11 @@ class RelayLink:
             raise SendFailed(reason, f"its worker: {gone}")
         outcome = _read_outcome(asking.result())
         self._broken = self._broken or outcome.broken
+        if outcome.reason == "upstream.credential":
+            # Not tried again here: nobody knows how far the request had come. The next one has it.
+            self._refused = where.access
         if outcome.reason:
-            raise SendFailed(outcome.reason, outcome.detail)
+            raise SendFailed(outcome.reason, outcome.detail, outcome.told)
         return LinkReply(outcome.said, outcome.is_error)
 
 
@@ -202,5 +219,5 @@ def outcome_of(said: bytes) -> Outcome:
     """Raises ``SendFailed``."""
     outcome = _read_outcome(said)
     if outcome.reason:
-        raise SendFailed(outcome.reason, outcome.detail)
+        raise SendFailed(outcome.reason, outcome.detail, outcome.told)
     return outcome

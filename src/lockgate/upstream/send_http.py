@@ -14,6 +14,7 @@ import msgspec
 import orjson
 
 from lockgate.model import Envelope, SendFailed, Tool
+from lockgate.upstream.credential import Bearer
 from lockgate.upstream.deadline import Deadline
 from lockgate.upstream.declared import declared
 from lockgate.upstream.endpoint import Endpoint
@@ -250,13 +251,18 @@ class HttpLink:
 
 
 async def open_http(
-    registered: Registered, held: Held, target: HttpTarget, client: HttpClient, memory: EraMemory
+    registered: Registered,
+    held: Held,
+    target: HttpTarget,
+    client: HttpClient,
+    memory: EraMemory,
+    bearer: Bearer | None = None,
 ) -> HttpLink:
     """Agree on a version with the endpoint. Its era is probed once, then remembered.
 
     Raises ``SendFailed``. What keeps us from reaching it says nothing about its era.
     """
-    endpoint = Endpoint(client, target, registered.bounds)
+    endpoint = Endpoint(client, target, registered.bounds, bearer)
     known, seconds = memory.recall(registered, held.terms), registered.bounds.connect_seconds
     wished = preferred_era(held.terms)
     try:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from lockgate.model import Terms, Upstream
+from lockgate.upstream.credential import Credential
 
 
 class StdioTarget(msgspec.Struct, frozen=True):
@@ -20,12 +21,25 @@ class StdioTarget(msgspec.Struct, frozen=True):
         return f"StdioTarget({self.command!r}, env={sorted(self.env)!r}, cwd={self.cwd!r})"
 
 
+class Tls(msgspec.Struct, frozen=True):
+    """Files in PEM, read when the first connection is made. Empty: none."""
+
+    certificate: str = ""
+    """The gateway's own, with what leads to its issuer: shown to the upstream."""
+    key: str = ""
+    authorities: str = ""
+    """Who may have issued the upstream's certificate, instead of the system's trust store."""
+
+
 class HttpTarget(msgspec.Struct, frozen=True):
     """A streamable HTTP endpoint."""
 
     url: str
     headers: Mapping[str, str] = {}
     """Sent with every request, the gateway's own credential among them. A client's never are."""
+    credential: Credential = Credential()
+    """What is sent besides."""
+    tls: Tls = Tls()
 
     def __repr__(self) -> str:
         return f"HttpTarget({urlsplit(self.url).hostname!r}, headers={sorted(self.headers)!r})"

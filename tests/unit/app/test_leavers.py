@@ -6,7 +6,7 @@ from pathlib import Path
 from lockgate.app.background import REFRESH_SECONDS
 from lockgate.app.provisioning import TRY_SECONDS
 from lockgate.app.scim_door import SHORTEST_SECRET
-from lockgate.app.settings import Limits
+from lockgate.app.settings_limits import Limits
 from lockgate.app.settings_people import LdapSettings
 from lockgate.app.streams import CHECK_SECONDS
 from lockgate.identity.ldap import READ_SECONDS

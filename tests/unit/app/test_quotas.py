@@ -3,7 +3,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from lockgate.app.quotas import message_limits, quota_limits, quota_of
-from lockgate.app.settings import Limits, Settings
+from lockgate.app.settings import Settings
+from lockgate.app.settings_limits import Limits
 from lockgate.model import Call, Principal, Upstream
 from lockgate.store.quota import MemoryBuckets, QuotaLimits, Reservations
 from lockgate.store.quota_postgresql import SharedReservations

@@ -24,8 +24,9 @@ from lockgate.app.server import (
     serve,
     server_config,
 )
-from lockgate.app.settings import Limits, Listen, Settings
+from lockgate.app.settings import Listen, Settings
 from lockgate.app.settings_file import load
+from lockgate.app.settings_limits import Limits
 from lockgate.app.settings_tls import TlsSettings
 from lockgate.app.stamps import now_ms
 from lockgate.app.stores import Stores, open_stores

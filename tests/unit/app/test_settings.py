@@ -3,9 +3,10 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from lockgate.app.settings import Limits, Listen, Settings, UpstreamSettings
+from lockgate.app.settings import Listen, Settings, UpstreamSettings
 from lockgate.app.settings_admin import Admin, Console
 from lockgate.app.settings_kinds import is_loopback
+from lockgate.app.settings_limits import Limits
 from lockgate.app.settings_tls import TlsSettings, WorkloadSettings
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (the address that must be refused)

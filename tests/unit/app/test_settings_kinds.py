@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from lockgate.app.settings import Limits, Listen
+from lockgate.app.settings import Listen
 from lockgate.app.settings_kinds import is_loopback
+from lockgate.app.settings_limits import Limits
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (the address that must be refused)
 

@@ -5,7 +5,7 @@ import msgspec
 import orjson
 import pytest
 
-from lockgate.model import Call, Permit, Reply, Upstream
+from lockgate.model import Call, Permit, Reply, SendFailed, Upstream
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.resolve import UNLISTED_MS, Resolver, outer_result
 from lockgate.pipeline.sessions import TaskRef
@@ -206,6 +206,25 @@ async def test_tools_that_cannot_be_listed_cannot_be_called() -> None:
     world.order = shipped_order('forbid(principal, action == Action::"tools/list", resource);')
     with pytest.raises(WireRefusal, match="no-catalogue"):
         await resolve(tool_request("clinic__get"), world=world)
+
+
+async def test_an_account_that_is_not_connected_is_told_and_tried_again_at_once() -> None:
+    class NotConnected(Listing):
+        connected = False
+
+        async def send(self, permit: Permit, hears: Hears) -> Reply:
+            if not self.connected:
+                raise SendFailed("upstream.connect", "not connected", "Open <a link>")
+            return await super().send(permit, hears)
+
+    world = NotConnected(ToolCache(), "get")
+    resolver = Resolver(UPSTREAMS, world.book)
+    caller, asked = Caller(ALICE, ALL, "", "c-1"), tool_request("clinic__get")
+    with pytest.raises(WireRefusal) as refused:
+        await resolver.call_of(asked, caller, world.gate())
+    assert (refused.value.reason, refused.value.detail) == ("upstream.connect", "Open <a link>")
+    world.connected = True
+    assert (await resolver.call_of(asked, caller, world.gate())).target == "get"
 
 
 async def test_an_upstream_that_cannot_be_listed_is_not_asked_again_at_once() -> None:

@@ -260,6 +260,18 @@ async def test_a_failing_upstream_is_a_catalogued_refusal() -> None:
     assert world.events("call.outcome")[0].header["detail"] == "clinic: 60 s"
 
 
+async def test_how_the_caller_can_help_is_told_to_them_and_not_kept() -> None:
+    class NotConnected(World):
+        async def send(self, permit: Permit, hears: Hears) -> Reply:
+            raise SendFailed("upstream.connect", "not connected", "Open <a link>")
+
+    world = NotConnected()
+    answer = await go(world)
+    assert isinstance(answer, Refused)
+    assert (answer.reason, answer.where) == ("upstream.connect", "Open <a link>")
+    assert "a link" not in repr(world.events("call.outcome"))
+
+
 async def test_outcomes_of_named_data_classes_are_durable_before_the_answer() -> None:
     world = World()
     await go(world, durable_outcomes=frozenset({"phi"}))

@@ -1,14 +1,18 @@
 """Who holds which link. What relayed links do is in ``contract/test_links.py``."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
 from lockgate.model import Envelope, SendFailed, Terms, Upstream
 from lockgate.model.call import EraName
 from lockgate.upstream.catalogue import Registry
+from lockgate.upstream.credential import Credential
+from lockgate.upstream.credentials import Credentials
 from lockgate.upstream.link import Link, Peer
+from lockgate.upstream.oauth_metadata import OAuthFailed
+from lockgate.upstream.oauth_token import Token
 from lockgate.upstream.pool import Pool
 from lockgate.upstream.relay import Relay
 from lockgate.upstream.relay_link import RelayLink
@@ -42,11 +46,15 @@ class Courier:
 
 
 class Worker:
-    def __init__(self, node: str, couriers: dict[str, Courier], era: EraName) -> None:
+    def __init__(
+        self, node: str, couriers: dict[str, Courier], era: EraName, met: tuple[str, ...] = ()
+    ) -> None:
         self.links: list[FakeLink] = []
         self.era = era
         self.registry = Registry()
-        self.relay = Relay(Courier(node, couriers), self.registry, self.local)
+        self.credentials = Credentials({"exchange": _Met(*met)}, lambda: 1_000)
+        courier = Courier(node, couriers)
+        self.relay = Relay(courier, self.registry, self.local, self.credentials)
         self.pool = Pool(self.relay.connect, asyncio.get_running_loop().time)
         self.relay.lend(self.pool)
 
@@ -58,9 +66,13 @@ class Worker:
 
 
 class House:
-    def __init__(self, era: EraName, target: Target = HTTP) -> None:
+    def __init__(
+        self, era: EraName, target: Target = HTTP, met: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
         couriers: dict[str, Courier] = {}
-        self.owner, self.other = (Worker(node, couriers, era) for node in ("w0", "w1"))
+        self.owner, self.other = (
+            Worker(node, couriers, era, (met or {}).get(node, ())) for node in ("w0", "w1")
+        )
         self.one = Registered(Upstream("shop", fingerprint="f"), target)
         for worker in (self.owner, self.other):
             worker.registry.replace([self.one])
@@ -143,4 +155,33 @@ async def test_who_is_behind_its_owner_looks_for_what_changed() -> None:
         await house.open()
     assert failed.value.reason == "upstream.unavailable"
     assert renewed == ["other"]
+
+
+class _Met:
+    """A way to tokens that knows one person, or nobody."""
+
+    kept = True
+
+    def __init__(self, *people: str) -> None:
+        self.people = people
+
+    async def token(self, registered: Registered, holder: str, refused: str) -> Token:
+        if holder not in self.people:
+            raise OAuthFailed("has not met the person")
+        return Token(f"{holder} not {refused}", 2_000)
+
+    async def lacks(self, registered: Registered, holder: str, scopes: tuple[str, ...]) -> None:
+        raise AssertionError
+
+
+async def test_the_owner_is_lent_a_token_of_a_person_whom_only_the_other_has_met() -> None:
+    target = HttpTarget("http://127.0.0.1/mcp", {}, Credential("exchange"))
+    house = House("legacy", target, met={"w1": (ALICE.holder,)})
+    link = await house.open()
+    await link.request("tools/list", b"{}", envelope=Envelope("legacy"))
+    owner = house.owner.credentials
+    headers = await owner.bearer(house.one, ALICE.holder).headers()
+    assert headers == {"Authorization": f"Bearer {ALICE.holder} not "}
+    with pytest.raises(SendFailed):
+        await owner.bearer(house.one, "person:bob").headers()
     await house.close()

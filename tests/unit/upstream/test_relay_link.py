@@ -35,3 +35,16 @@ def test_a_failure_there_is_one_here() -> None:
     with pytest.raises(SendFailed) as failed:
         outcome_of(encode(Outcome(reason="upstream.timeout", detail="1 s")))
     assert (failed.value.reason, failed.value.detail) == ("upstream.timeout", "1 s")
+
+
+def test_a_token_that_is_lent_is_never_shown() -> None:
+    lent = Where("shop", "f", Terms("person:alice"), "s3cret", 9)
+    assert "s3cret" not in repr(lent)
+    assert "s3cret" not in repr(Wish(lent, "host.0", 3, "m", b"{}", Envelope("legacy"), True))
+    assert read_where(encode(lent)) == lent
+
+
+def test_how_the_caller_can_help_arrives_too() -> None:
+    with pytest.raises(SendFailed) as failed:
+        outcome_of(encode(Outcome(reason="upstream.connect", told="Open <link>")))
+    assert failed.value.told == "Open <link>"

@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from lockgate.audit.ports import EventStore
+from lockgate.control_plane.services.accounts import AccountStore
 from lockgate.control_plane.services.approvals import ApprovalStore
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.keys import KeyStore
@@ -33,6 +34,7 @@ class Records(msgspec.Struct, frozen=True):
     recovery: RecoveryStore
     pepper: bytes
     """What key hashes are keyed with."""
+    accounts: AccountStore
 
 
 class PoliciesSeen(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from lockgate.control_plane.cli.accounts import accounts
 from lockgate.control_plane.cli.admin import admin
 from lockgate.control_plane.cli.approvals import approvals
 from lockgate.control_plane.cli.audit import audit
@@ -47,6 +48,7 @@ GROUPS = {
     "config": config,
     "secrets": secrets,
     "people": people,
+    "accounts": accounts,
 }
 
 

@@ -1,0 +1,88 @@
+"""A whole house for upstream credentials: a real OIDC provider, a server that demands its tokens,
+a gateway before both."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from support.gateway import Gateway
+from support.oidc_provider import CLIENTS, Provider, running_provider
+
+SERVER = str(Path(__file__).parent / "guarded_server.py")
+GATE = "lockgate"
+SECRET = "secret-of-lockgate-" + "y" * 24
+_ENVIRONMENT = {"GATE_SECRET": SECRET}
+
+
+class House(msgspec.Struct, frozen=True):
+    provider: Provider
+    upstream: str
+    gate: Gateway
+
+
+@contextmanager
+def guarded_server(issuer: str, *tls: str) -> Iterator[str]:
+    """Its MCP endpoint."""
+    process = subprocess.Popen(
+        [sys.executable, SERVER, issuer, *tls], stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout is not None
+    try:
+        port = int(process.stdout.readline())
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}/mcp"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@contextmanager
+def house(
+    folder: Path, credential: Mapping[str, Any], *, workers: int = 1, **settings: Any
+) -> Iterator[House]:
+    """``credential``: what joins ``issuer`` and ``client`` in it. ``settings`` of the provider."""
+    robot = {"client_secret": SECRET, "redirect_uris": [], "response_types": [],
+             "grant_types": ["client_credentials"]}  # fmt: skip
+    with (
+        running_provider(clients={**CLIENTS, GATE: robot}, **settings) as provider,
+        guarded_server(provider.issuer) as upstream,
+    ):
+        gate = Gateway(
+            folder,
+            {"guarded": {"url": upstream, "credential": {
+                "issuer": provider.issuer,
+                "client": {"id": GATE, "secret": "env:GATE_SECRET"},
+                "scopes": ["mcp:tools"],
+                **credential,
+            }}},
+            listen={"port": 0, "workers": workers},
+            fetch={"internal": [provider.issuer, origin(upstream)]},
+        )  # fmt: skip
+        gate.environment |= _ENVIRONMENT
+        gate.key("alice"), gate.key("bob")
+        with gate:
+            provider.put_client(
+                {"client_id": GATE, "client_secret": SECRET,
+                 "redirect_uris": [f"{gate.base}/connect/callback"],
+                 "grant_types": ["authorization_code", "refresh_token", "client_credentials"]}
+            )  # fmt: skip
+            yield House(provider, upstream, gate)
+
+
+def origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def link_in(text: str) -> str:
+    """The link that a refusal gives."""
+    found = re.search(r"<(http[^>]+)>", text)
+    assert found, text
+    return found[1]
