@@ -1,12 +1,14 @@
 """A person's own token becomes one for an upstream, by real providers, and a real server takes it.
 
-In one process but for these: the gateway's connector, credentials and fetcher. What signs people in
-to the gateway stands in as tokens held in memory."""
+In one process but for these: the gateway's connector, credentials and fetcher, with tokens held in
+memory; and once through a whole gateway, with the token that each person sends."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pyreqwest.client import ClientBuilder
 
 from lockgate.model import SendFailed, Terms, Upstream
 from lockgate.model.call import Envelope
@@ -19,7 +21,9 @@ from lockgate.upstream.oauth_token import OAuthClient
 from lockgate.upstream.rfc8693_exchange import ID_TOKEN, SubjectToken
 from lockgate.upstream.sources import Exchange, IdJag
 from lockgate.upstream.target import HttpTarget, Registered
+from support.client import McpClient
 from support.exchanging import CLIENT, SECRET, Exchanging, running_exchange
+from support.gateway import Gateway
 from support.guarded_house import guarded_server, origin
 from support.oauth_upstream import ALICE, BOB, HeldSubjects, Ticking
 
@@ -86,3 +90,30 @@ async def test_an_id_jag_of_the_company_opens_the_upstream() -> None:
         failed = await gate.refused(BOB)  # his token is not the company's
         assert (failed.reason, "invalid_grant" in failed.detail) == ("upstream.credential", True)
         await gate.connector.close()
+
+
+async def test_what_a_person_shows_the_gateway_becomes_their_own_token_for_the_upstream(
+    tmp_path: Path,
+) -> None:
+    with running_exchange() as server, guarded_server(server.issuer) as upstream:
+        credential = {
+            "mode": "exchange", "issuer": server.issuer, "scopes": ["mcp:tools"],
+            "client": {"id": CLIENT, "secret": "env:GATE_SECRET"},
+            "subject_token": "access_token",
+        }  # fmt: skip
+        gate = Gateway(
+            tmp_path, {"guarded": {"url": upstream, "credential": credential}},
+            issuers={"corp": {"url": server.issuer, "namespace": ""}},
+            fetch={"internal": [server.issuer, origin(upstream)]},
+        )  # fmt: skip
+        gate.environment["GATE_SECRET"] = SECRET
+        key = gate.key("carol")
+        with gate:
+            async with ClientBuilder().build() as http:
+                place = f"{gate.base}/mcp/guarded"
+                for who in ("alice", "bob"):
+                    shown = server.access_token(who, f"{gate.base}/mcp")
+                    said = await McpClient(http, place, shown).call("whoami")
+                    assert said.result["content"][0]["text"] == f"{who} via gateway"
+                refused = await McpClient(http, place, key).call("whoami")
+                assert refused.result["isError"], "a key is no token that could be exchanged"

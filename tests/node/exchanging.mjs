@@ -2,7 +2,8 @@
 // (RFC 8693), also for ID-JAGs, and the JWT bearer grant (RFC 7523) that takes those of another one.
 //
 // The first line on stdin is the configuration {client, secret, trusts}; it prints its issuer, then
-// for each further line `subject <who>` an ID token of that person for the client.
+// for each further line `subject <who>` an ID token of that person for the client, and for each
+// `subject <who> <resource>` an access token for that resource.
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
@@ -70,8 +71,10 @@ const parameters = ["subject_token", "subject_token_type", "requested_token_type
                     "audience", "scope", "assertion"];
 provider.registerGrantType(EXCHANGE, async (ctx) => {
   const said = ctx.oidc.params;
-  if (said.subject_token_type !== `${TYPE}id_token`) throw new errors.InvalidRequest("subject type");
-  const { sub } = await verified(said.subject_token, own, { issuer, audience: given.client });
+  const shown = said.subject_token_type.replace(TYPE, "");
+  if (!["id_token", "access_token"].includes(shown)) throw new errors.InvalidRequest("subject type");
+  const demanded = shown === "id_token" ? { issuer, audience: given.client } : { issuer, typ: "at+jwt" };
+  const { sub } = await verified(said.subject_token, own, demanded);
   if (said.requested_token_type === `${TYPE}id-jag`) {
     const claims = { sub, aud: said.audience, resource: said.resource, client_id: given.client,
                      scope: said.scope };
@@ -94,8 +97,10 @@ provider.registerGrantType(BEARER, async (ctx) => {
 
 process.stdout.write(`{"done":${JSON.stringify(issuer)}}\n`);
 for await (const line of lines) {
-  const [, who] = line.split(" ");
-  const token = await sign({ sub: who, aud: given.client }, "JWT");
+  const [, who, resource] = line.split(" ");
+  const token = resource
+    ? await sign({ sub: who, aud: resource, client_id: "desk", scope: "mcp:tools" }, "at+jwt")
+    : await sign({ sub: who, aud: given.client }, "JWT");
   process.stdout.write(`{"done":${JSON.stringify(token)}}\n`);
 }
 process.exit(0);

@@ -20,8 +20,15 @@ class Exchanging:
 
     def id_token(self, who: str) -> str:
         """As ``who`` would get it who signed in for ``CLIENT``."""
+        return self._ask(f"subject {who}")
+
+    def access_token(self, who: str, resource: str) -> str:
+        """As a client of ``who`` would get it for ``resource``."""
+        return self._ask(f"subject {who} {resource}")
+
+    def _ask(self, order: str) -> str:
         assert self._process.stdin is not None
-        self._process.stdin.write(f"subject {who}\n".encode())
+        self._process.stdin.write(f"{order}\n".encode())
         self._process.stdin.flush()
         return self._answer()
 

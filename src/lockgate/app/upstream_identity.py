@@ -78,6 +78,12 @@ def reach_of(settings: Settings, resolved: Callable[[str], str]) -> Reach:
     return Reach(_origins(named), internal)
 
 
+def exchanges(settings: Settings) -> bool:
+    """Whether any upstream is to be reached with a token made from the person's own."""
+    modes = (one.credential.mode for one in settings.upstreams.values() if one.credential)
+    return any(mode in ("exchange", "id_jag") for mode in modes)
+
+
 def _origins(urls: "tuple[str, ...] | list[str]") -> frozenset[str]:
     found = set()
     for url in filter(None, urls):

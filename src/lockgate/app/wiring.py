@@ -20,7 +20,7 @@ from lockgate.app.settings import Settings
 from lockgate.app.settings_maps import argument_mapping, endpoints, marks
 from lockgate.app.stamps import Clock, now_ms, stamp
 from lockgate.app.stores import Stores, accounts_of, secret_backends
-from lockgate.app.upstream_identity import UpstreamIdentity
+from lockgate.app.upstream_identity import UpstreamIdentity, exchanges
 from lockgate.app.upstream_identity import reach_of as reach_outward
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
@@ -54,6 +54,7 @@ from lockgate.upstream.link import Event
 from lockgate.upstream.pool import Pool
 from lockgate.upstream.relay import Relay
 from lockgate.upstream.relay_link import Courier
+from lockgate.upstream.rfc8693_exchange import ACCESS_TOKEN, SubjectToken
 from lockgate.upstream.target import (
     Registered,
     WithheldTarget,
@@ -122,6 +123,7 @@ class Plant:
         """Told what upstreams say outside of any request."""
         self.accounts = accounts_of(stores)
         self.upstream_identity = UpstreamIdentity(self.accounts, self.sealer, self.registry)
+        self.upstream_identity.subjects.ask = self._subject
         lender = self.upstream_identity.credentials
         self.connector = Connector(events=lambda event: self.hear(event), bearer=lender.bearer)
         self.relay = Relay(courier, self.registry, self.connector, lender) if courier else None
@@ -130,6 +132,13 @@ class Plant:
             self.relay.lend(self.pool)
         self.forwarder = Forwarder(self.registry, self.pool, self.tools, self._tool_changed)
         self.refresh(now_ms())
+
+    def _subject(self, holder: str, kind: str) -> SubjectToken | None:
+        """People show us access tokens, and no others."""
+        found = self.identities.authenticator.presented.of(holder, time.time())
+        if found is None or kind != ACCESS_TOKEN:
+            return None
+        return SubjectToken(found.text, kind, found.issuer)
 
     async def close(self) -> None:
         """End every link and every child; what was taken counts no more."""
@@ -184,6 +193,7 @@ class Plant:
         resolver = self._take(registered)
         self.identities.replace(issuers, reach_of(settings))
         self.upstream_identity.reach = reach_outward(settings, self.resolved)
+        self.identities.authenticator.presented.want(exchanges(settings))
         self._settings = settings
         self.secrets.keep(references_in(settings))
         self.quota.limits = quota_limits(settings)

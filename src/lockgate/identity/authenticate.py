@@ -16,6 +16,7 @@ from lockgate.identity.dpop import NonceWanted, ProofCheck
 from lockgate.identity.evidence import Evidence
 from lockgate.identity.issuer import Issuer
 from lockgate.identity.jwt import NotAccepted
+from lockgate.identity.presented import Presented, PresentedTokens
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.identity.thumbprint import thumbprint
 from lockgate.identity.workload import Shown, Workloads, joined
@@ -46,6 +47,7 @@ class Authenticator:
         self._proofs = proofs
         self._issuers = issuers
         self._resources = resources
+        self.presented = PresentedTokens()
         self.workloads = Workloads()
         """Whose certificates count. Replaced whole on reload."""
 
@@ -79,6 +81,9 @@ class Authenticator:
         found = self._judge(scheme, known, evidence, shown)
         if known.key and isinstance(found, Principal):
             found = await prove(found, evidence, text, known.key, now_ms)
+        elif isinstance(found, Principal):  # a bound token is no good without its key
+            held = Presented(text, known.issuer, known.expires)
+            self.presented.note(found.holder, held)
         return joined(found, shown)
 
     def _key(
