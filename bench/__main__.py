@@ -1,4 +1,4 @@
-"""``python -m bench run|compare|curves|budget``: see ``--help`` of each."""
+"""``python -m bench run|compare|curves|identity|budget``: see ``--help`` of each."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import budget, curves, peers, processes
+from bench import budget, curves, identity, peers, processes
 from bench.arm import Arm, Direct, Failed, FastUpstream
 from bench.compare import differences
 from bench.lockgate import Lockgate
@@ -56,6 +56,7 @@ def ours(fast: FastUpstream, core: int) -> dict[Arm, Sequence[Cell]]:
         Direct(fast, tool_name(0)): (*SMALL, *LARGE, *OPEN),
         Lockgate(fast, python, core, repeated=True): (*SMALL, *LARGE, *OPEN),
         Lockgate(fast, python, core, name="lockgate-undecided"): SMALL,
+        Lockgate(fast, python, core, name="lockgate-token", repeated=True, token=True): SMALL,
         Lockgate(fast, python, core, name="lockgate-sse", repeated=True, stream=True): SMALL,
         Lockgate(fast, python, core, name="lockgate-legacy", repeated=True,
                  dialect="legacy"): SMALL,
@@ -91,6 +92,7 @@ def measured(rounds: int, peer_rounds: int) -> Result:
 def run(said: argparse.Namespace) -> int:
     result = measured(said.rounds, said.peers)
     print(table(result), ratios(result), sep="\n\n")
+    show_identity(said)
     print(f"\nfixed work of the interpreter: {result.calibration_us:,.0f} us; {result.machine}")
     if said.write:
         BASELINE.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
@@ -136,6 +138,12 @@ def show_budget(said: argparse.Namespace) -> int:
     return 0
 
 
+def show_identity(_: argparse.Namespace) -> int:
+    for name, spent in identity.costs().items():
+        print(f"identity, {name}: {spent:,.1f} us of CPU")
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     ways = parser.add_subparsers(required=True)
@@ -143,6 +151,7 @@ def main() -> int:
         ("run", run, "Lockgate, direct and its peers, in interleaved rounds."),
         ("compare", compare, "Fail where Lockgate is slower than bench/baseline.json says."),
         ("curves", curve, "Cost against upstreams, policies and journal rows."),
+        ("identity", show_identity, "What step 3 costs, by what the client shows."),
         ("budget", show_budget, "What each of the fourteen steps costs; a flame graph."),
     ):
         way = ways.add_parser(name, help=about, description=about)

@@ -13,6 +13,7 @@ import orjson
 
 from bench import processes
 from bench.arm import Failed, FastUpstream, Target, free_port
+from bench.identity import key_pair, token_of
 from bench.messages import Dialect
 from bench.upstream import tool_name
 from lockgate.app.stores import open_stores
@@ -24,14 +25,15 @@ from lockgate.policy.mapping import ArgumentMapping
 CONTROLS = {c.id for c in order(PolicyBundle.compile({}, ArgumentMapping({})), {}).on_call}
 
 _LIMITS = {"calls_per_minute": 1_000_000, "burst": 1_000_000, "concurrent_calls": 1_000}
+_ISSUER = "https://issuer.example"
 _ARGUMENTS = {"region": "string", "days": "long", "amount": "long"}
 """What policy reads. ``amount`` is another in each call, so that no decision is known before."""
 
 
 class Lockgate:
-    """``stream``: the upstream answers with an event stream. ``repeated``: policy reads nothing
-    that is new in each call, so that its decisions are known. ``wrapped``: another program to run
-    it under, before ``serve``."""
+    """``token``: the client shows an access token, no key. ``stream``: the upstream answers with an
+    event stream. ``repeated``: policy reads nothing that is new in each call, so that its decisions
+    are known. ``wrapped``: another program to run it under, before ``serve``."""
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class Lockgate:
         upstreams: int = 1,
         policies: int = 20,
         repeated: bool = False,
+        token: bool = False,
         wrapped: Sequence[str] = ("-m", "lockgate.app.main"),
     ) -> None:
         self.name = name
@@ -57,6 +60,7 @@ class Lockgate:
         self._policies = policies
         self._read = {k: v for k, v in _ARGUMENTS.items() if not repeated or k != "amount"}
         self._wrapped = wrapped
+        self._token = token
         self._process: subprocess.Popen[bytes] | None = None
         self._data = Path()
 
@@ -96,7 +100,7 @@ class Lockgate:
             )
 
     def _prepare(self, place: Path, port: int) -> str:
-        """Configuration, policies and a key."""
+        """Configuration, policies and a credential."""
         policies = place / "policies"
         policies.mkdir(parents=True)
         (policies / "bench.cedar").write_text(policy_text(self._policies))
@@ -109,7 +113,12 @@ class Lockgate:
             for n in range(self._upstreams)
         }
         settings = {"listen": {"port": port}, "limits": _LIMITS, "upstreams": upstreams}
+        if self._token:
+            settings["issuers"] = {"bench": {"url": _ISSUER, "keys_file": "keys.json"}}
         (place / "lockgate.yaml").write_text(json.dumps(settings))
+        if self._token:
+            resource = f"http://127.0.0.1:{port}/mcp"
+            return token_of(key_pair(place / "keys.json"), _ISSUER, resource)
         return _key(self._data)
 
 
