@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 
 from lockgate.app.background import REFRESH_SECONDS
+from lockgate.app.logout import PATH as LOGOUT
 from lockgate.app.provisioning import TRY_SECONDS
 from lockgate.app.scim_door import SHORTEST_SECRET
 from lockgate.app.settings_limits import Limits
 from lockgate.app.settings_people import LdapSettings
 from lockgate.app.streams import CHECK_SECONDS
+from lockgate.identity.introspection import KNOWN_SECONDS
 from lockgate.identity.ldap import READ_SECONDS
 from lockgate.store.feed import STALE_MS
 
@@ -34,6 +36,15 @@ def test_what_the_operator_or_the_identity_provider_says() -> None:
     assert scim[:2] == [told, streams]
     for command in ("`lockgate people deactivate`", "`lockgate keys revoke`"):
         assert row(command)[:2] == [said(REFRESH_SECONDS), streams]
+
+
+def test_what_an_issuer_says_of_its_tokens() -> None:
+    streams = said(REFRESH_SECONDS + CHECK_SECONDS)
+    told = f"0 in the worker that was told, {REFRESH_SECONDS:g} in others"
+    assert row(f"Back-channel logout of an issuer (`{LOGOUT}`)")[:2] == [told, streams]
+    assert row("`lockgate tokens revoke`")[:2] == [said(REFRESH_SECONDS), streams]
+    asked = row("Introspection")[:2]
+    assert asked == [said(KNOWN_SECONDS), said(KNOWN_SECONDS + CHECK_SECONDS)]
 
 
 def test_what_a_directory_says() -> None:

@@ -1,10 +1,17 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from lockgate.app.settings import Settings
+from lockgate.app.settings_file import parse
 from lockgate.app.settings_issuers import IssuerSettings
+from lockgate.identity.dpop import NONCE_SECONDS, PROOF_SECONDS
+from lockgate.identity.key_sets import REFRESH_SECONDS, STALE_SECONDS
+from lockgate.identity.profiles import PROFILES
+from lockgate.policy.bundle import PolicyBundle
+from lockgate.policy.mapping import ArgumentMapping
 
 CORP: dict[str, Any] = {"url": "https://issuer.example"}
 ASKED = {"url": "https://issuer.example/introspect", "secret": "env:S", "client": "gate"}
@@ -62,3 +69,25 @@ def test_an_issuer_is_named_once() -> None:
 def test_the_public_url_has_no_path(url: str) -> None:
     with pytest.raises(ValidationError):
         settings(listen={"public_url": url})
+
+
+PAGE = (Path(__file__).parents[3] / "docs" / "issuers.md").read_text()
+
+
+def test_the_page_says_what_each_profile_needs_and_how_long_things_last() -> None:
+    for name, one in PROFILES.items():
+        (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{name}` |"))
+        assert one.registration in row
+        assert one.remark in row
+    assert f"every {REFRESH_SECONDS:g} s, and trusted for {STALE_SECONDS:g} s" in PAGE
+    assert f"({NONCE_SECONDS} s), be at most {PROOF_SECONDS} s old" in PAGE
+
+
+def test_the_rule_of_the_page_is_good_policy() -> None:
+    rule = PAGE.split("```cedar\n")[1].split("```")[0]
+    PolicyBundle.compile({"page.cedar": rule}, ArgumentMapping({}))
+
+
+def test_the_settings_of_the_page_are_settings() -> None:
+    found = parse(PAGE.split("```yaml\n")[1].split("```")[0].replace(", workload: desk", ""))
+    assert found.issuers["corp"].profile == "entra-v2"
