@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from lockgate.app.front import outer_scheme
 from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.upstream_identity import DOCUMENT
@@ -210,5 +211,7 @@ def pages_of(plant: Plant) -> ConnectPages:
 def base_of(settings: Settings, bound: str) -> str:
     """The gateway's own origin, as browsers reach it."""
     listen = settings.listen
+    if listen.public_url:
+        return listen.public_url.lower()
     exposed = listen.behind_tls_proxy and listen.hosts
-    return f"https://{listen.hosts[0]}" if exposed else f"http://{bound}"
+    return f"{outer_scheme(settings)}://{listen.hosts[0] if exposed else bound}"

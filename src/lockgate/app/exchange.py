@@ -125,11 +125,6 @@ class Exchange:
         self.started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def pass_on(self, event: MutableMapping[str, Any]) -> None:
-        """An answer that another application makes."""
-        self.started = True
-        await self._send(event)
-
     async def write(self, chunk: bytes, *, last: bool = False) -> None:
         await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
 

@@ -42,6 +42,11 @@ def scheme_of(settings: Settings) -> str:
     return "http" if settings.listen.tls is None else "https"
 
 
+def outer_scheme(settings: Settings) -> str:
+    """As clients see it, whoever ends their TLS."""
+    return "https" if settings.listen.behind_tls_proxy else scheme_of(settings)
+
+
 def edge_of(settings: Settings, bound: str, front: Front) -> Edge:
     """Loopback names are always this gateway's, with its port; others by ``listen.hosts``."""
     port, scheme = bound.rsplit(":", 1)[1], scheme_of(settings)
@@ -52,7 +57,7 @@ def edge_of(settings: Settings, bound: str, front: Front) -> Edge:
         origins=frozenset(settings.listen.origins) | {f"{scheme}://{n.lower()}" for n in names},
         message_bytes=settings.limits.message_bytes,
         body_seconds=settings.limits.body_seconds,
-        scheme="https" if settings.listen.behind_tls_proxy else scheme,
+        scheme=outer_scheme(settings),
         console=settings.console.origin or "",
         public_url=settings.listen.public_url.lower(),
         grace_ms=int(settings.limits.call_seconds * 1_000),

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lockgate.app.settings import Settings
 from lockgate.app.settings_issuers import IntrospectionSettings, IssuerSettings
@@ -87,8 +88,8 @@ def _covers(one: Revocation, token: Accepted) -> bool:
 def resources(url: str) -> frozenset[str]:
     """What a token that is sent to ``url`` may be meant for (RFC 8707): the whole gateway, or this
     endpoint of it. A slash at the end is no other resource."""
-    base = url[: url.find(ENDPOINT)] if ENDPOINT in url else url
-    named = {f"{base}{ENDPOINT}", url.rstrip("/")}
+    parts = urlsplit(url)
+    named = {f"{parts.scheme}://{parts.netloc}{ENDPOINT}", url.rstrip("/")}
     return frozenset(named | {f"{one}/" for one in named})
 
 

@@ -96,10 +96,6 @@ class Ingress:
             return
         exchange = Exchange(scope, receive, send)
         try:
-            if self.pages and f"{exchange.path}/".startswith("/connect/"):
-                self._check_host(exchange)
-                await self.pages(scope, receive, exchange.pass_on)
-                return
             await self._serve(exchange)
         except ClientGone:
             return

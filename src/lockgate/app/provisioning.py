@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from lockgate.app.front import outer_scheme
 from lockgate.app.ingress_http import Ingress
 from lockgate.app.scim_door import SHORTEST_SECRET, ScimDoor
 from lockgate.app.settings import Settings
@@ -102,8 +103,7 @@ def scim_door(
 
     people = people_of(plant, Actor("identity provider", "scim"))
     endpoint = loaded(SCIM_ENDPOINT).ScimEndpoint(people, written)
-    scheme = "https" if settings.listen.behind_tls_proxy else "http"
-    return ScimDoor(endpoint, shown, scheme, refused)
+    return ScimDoor(endpoint, shown, outer_scheme(settings), refused)
 
 
 def ldap_watch(plant: Plant, name: str, one: LdapSettings) -> Watch:

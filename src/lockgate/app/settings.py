@@ -24,7 +24,7 @@ from lockgate.app.settings_credential import (
     UpstreamTls,
     check_credential,
 )
-from lockgate.app.settings_issuers import IssuerSettings
+from lockgate.app.settings_issuers import IssuerSettings, check_issuers
 from lockgate.app.settings_kinds import (
     Closed,
     HostName,
@@ -72,7 +72,7 @@ class Listen(Closed):
     """TCP port; 0 takes any free one."""
     hosts: tuple[HostName, ...] = ()
     """Host names clients may use, besides loopback names (guards against DNS rebinding)."""
-    public_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^/?#@\\s]+)?$")] = ""
+    public_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^/?#@\s]+)?$")] = ""
     """Where clients reach the gate, without path: access tokens must be meant for it."""
     origins: tuple[Origin, ...] = ()
     """Web origins whose pages may call the gate. Empty: none."""
@@ -221,15 +221,10 @@ class Settings(Closed):
         return self
 
     @model_validator(mode="after")
-    def _one_is_asked(self) -> "Settings":
-        asked = [name for name, one in self.issuers.items() if one.introspection is not None]
-        if len(asked) > 1:
-            raise refuse("one issuer that is asked about opaque tokens",
-                         "A token would be shown to a stranger: keep introspection at one of "
-                         f"{', '.join(asked)}.", ("issuers", asked[1]))  # fmt: skip
-        urls = [one.url for one in self.issuers.values()]
-        if len(urls) > len(set(urls)):
-            raise refuse("each issuer once", "Remove one of those with the same url.", ("issuers",))
+    def _issuers(self) -> "Settings":
+        check_issuers(self.issuers, public_url=self.listen.public_url,
+                      exposed=not is_loopback(self.listen.host) or self.listen.behind_tls_proxy,
+                      directory=bool(self.people.scim_secrets or self.people.ldap))  # fmt: skip
         return self
 
 

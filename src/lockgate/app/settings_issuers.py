@@ -1,5 +1,6 @@
 """What ``issuers`` may say: whose access tokens are accepted, and what they must say."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -114,3 +115,26 @@ class IssuerSettings(Closed):
             raise refuse(f"introspection and audiences for {self.profile}", "Its access tokens say "
                          "nothing by themselves: set both.", ("introspection",))  # fmt: skip
         return self
+
+
+def check_issuers(
+    issuers: Mapping[str, IssuerSettings], *, public_url: str, exposed: bool, directory: bool
+) -> None:
+    """``exposed``: others than this machine reach the gate. ``directory``: people come from one."""
+    asked = [name for name, one in issuers.items() if one.introspection is not None]
+    if len(asked) > 1:
+        raise refuse("one issuer that is asked about opaque tokens",
+                     "A token would be shown to a stranger: keep introspection at one of "
+                     f"{', '.join(asked)}.", ("issuers", asked[1]))  # fmt: skip
+    urls = [one.url for one in issuers.values()]
+    if len(urls) > len(set(urls)):
+        raise refuse("each issuer once", "Remove one of those with the same url.", ("issuers",))
+    if issuers and exposed and not public_url:
+        raise refuse("listen.public_url beside issuers", "Say where clients reach the gate: else a "
+                     "client could choose which resource a token is for.", ("listen",))  # fmt: skip
+    silent = [name for name, one in issuers.items() if one.namespace is None]
+    if directory and silent:
+        raise refuse("a namespace for each issuer beside a directory of people",
+                     'Write namespace: "" where its subjects are the directory\'s names, so that '
+                     "leavers are known; any other where they are not.",
+                     ("issuers", silent[0]))  # fmt: skip

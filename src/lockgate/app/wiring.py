@@ -135,10 +135,10 @@ class Plant:
 
     def _subject(self, holder: str, kind: str) -> SubjectToken | None:
         """People show us access tokens, and no others."""
-        found = self.identities.authenticator.presented.of(holder, time.time())
+        found = self.identities.authenticator.shown_by(holder, now_ms())
         if found is None or kind != ACCESS_TOKEN:
             return None
-        return SubjectToken(found.text, kind, found.issuer)
+        return SubjectToken(found.text, kind, found.accepted.issuer)
 
     async def close(self) -> None:
         """End every link and every child; what was taken counts no more."""

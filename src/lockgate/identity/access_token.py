@@ -39,6 +39,11 @@ class Accepted(msgspec.Struct, frozen=True):
     workload: str = ""
     """The only workload that may send it."""
 
+    @property
+    def bound(self) -> bool:
+        """Worth nothing in anybody else's hands."""
+        return bool(self.certificate or self.key or self.workload)
+
 
 def check_kind(token: Unverified, issuer: Issuer) -> None:
     """An access token, no ID token or anything else this issuer signs. Raises ``NotAccepted``."""
@@ -85,7 +90,7 @@ def _principal(claims: Claims, issuer: Issuer, subject: str, client_id: str) -> 
         owner=client.owner if program else named,
         authn=frozenset({"oauth", "mfa"} if _is_mfa(claims, issuer) else {"oauth"}),
         credential=f"{issuer.name}:{first_text(claims, issuer.profile.token_id)[:_LONGEST_NAME]}",
-        actors=_actors(claims),
+        actors=tuple(f"{issuer.namespace}{actor}" for actor in _actors(claims)),
         scopes=issuer.granted(words(claims, issuer.profile.scopes)),
         acr=first_text(claims, ("acr",))[:_LONGEST_NAME],
         auth_time=int(auth_time) if isinstance(auth_time, int | float) else 0,

@@ -53,7 +53,19 @@ class Authenticator:
 
     async def authenticate(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal:
         """Who sends this request. A proof it holds is used up."""
-        return await self._look(evidence, now_ms, self._proved)
+        found, token = await self._look(evidence, now_ms, self._proved)
+        if token is not None and isinstance(found, Principal):
+            self.presented.note(found.holder, token)
+        return found
+
+    def forget(self, holder: str) -> None:
+        """Hold no token of theirs any more."""
+        self.presented.forget(holder)
+
+    def shown_by(self, holder: str, now_ms: int) -> Presented | None:
+        """The token that this principal was last let in with, if it would be accepted now."""
+        found = self.presented.of(holder, now_ms / 1_000)
+        return found if found and self._tokens.stands(found.accepted, now_ms) else None
 
     async def recheck(
         self, evidence: Evidence, now_ms: int, grace_ms: int = 0
@@ -61,30 +73,28 @@ class Authenticator:
         """Who it is that sent it, if what was accepted then would be accepted now; no second proof
         is asked for. ``grace_ms``: a call that was let in may go on for so long after its token has
         expired; never after it was revoked."""
-        return await self._look(evidence, now_ms, _proved_before, grace_ms)
+        return (await self._look(evidence, now_ms, _proved_before, grace_ms))[0]
 
     async def _look(
         self, evidence: Evidence, now_ms: int, prove: _Prove, grace_ms: int = 0
-    ) -> Principal | AuthRefusal:
+    ) -> tuple[Principal | AuthRefusal, Presented | None]:
+        """And the token it was, if that is one that may be exchanged."""
         shown = self.workloads.shown(evidence.certificate, now_ms)
         if isinstance(shown, AuthRefusal):
-            return shown
+            return shown, None
         said = _credential(evidence)
         if isinstance(said, AuthRefusal):
-            return joined(said, shown)
+            return joined(said, shown), None
         scheme, text = said
         if looks_like_key(text) or not self._issuers():
-            return joined(self._key(scheme, text, evidence, now_ms), shown)
+            return joined(self._key(scheme, text, evidence, now_ms), shown), None
         known = await self._tokens.check(text, now_ms, grace_ms)
         if isinstance(known, AuthRefusal):
-            return known
+            return known, None
         found = self._judge(scheme, known, evidence, shown)
         if known.key and isinstance(found, Principal):
             found = await prove(found, evidence, text, known.key, now_ms)
-        elif isinstance(found, Principal):  # a bound token is no good without its key
-            held = Presented(text, known.issuer, known.expires)
-            self.presented.note(found.holder, held)
-        return joined(found, shown)
+        return joined(found, shown), None if known.bound else Presented(text, known)
 
     def _key(
         self, scheme: str, text: str, evidence: Evidence, now_ms: int

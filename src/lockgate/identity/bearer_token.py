@@ -73,6 +73,11 @@ class TokenCheck:
             self._remember(mark, accepted)
         return accepted
 
+    def stands(self, accepted: Accepted, now_ms: int) -> bool:
+        """It was not revoked since, as far as anybody can say."""
+        fresh = self._revocations.fresh(now_ms)
+        return fresh and not self._revocations.revoked(accepted)
+
     def _catch_up(self) -> None:
         """Forget what was revoked since, or all where the issuers are not the same."""
         version, issuers = self._revocations.version, self._issuers()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from lockgate.identity.issuer import Claims, Issuer, first_text, words
 from lockgate.identity.jwt import NotAccepted, check_time, read, verify
 from lockgate.identity.key_sets import KeySets
-from lockgate.model.revocation import Revocation
+from lockgate.model.revocation import Revocation, RevocationKind
 
 LONGEST_TOKEN_MS = 24 * 3_600_000
 """How long what was issued before a logout is remembered: access tokens live no longer."""
@@ -21,7 +21,7 @@ class LogoutCheck:
         self._issuers = issuers
         self._keys = keys
 
-    async def check(self, text: str, now_ms: int) -> Revocation:
+    async def check(self, text: str, now_ms: int) -> tuple[Revocation, ...]:
         """The checks of its section 2.6. A replayed token revokes only what it did before.
 
         Raises ``NotAccepted``, and ``KeysUnknown`` where nobody can say.
@@ -39,7 +39,7 @@ class LogoutCheck:
         verify(token, key, issuer.algorithms)
         check_time(token.claims, now_ms / 1_000, issuer.leeway_seconds, most_age=MOST_AGE_SECONDS)
         _check_claims(token.claims, issuer.clients.keys() | issuer.audiences)
-        return _revocation(token.claims, issuer)
+        return _revocations(token.claims, issuer)
 
 
 def _check_claims(claims: Claims, ours: Collection[str]) -> None:
@@ -52,13 +52,17 @@ def _check_claims(claims: Claims, ours: Collection[str]) -> None:
         raise NotAccepted("it is an ID token, or could be one")
 
 
-def _revocation(claims: Claims, issuer: Issuer) -> Revocation:
-    session, subject = first_text(claims, ("sid",)), first_text(claims, issuer.profile.subject)
+def _revocations(claims: Claims, issuer: Issuer) -> tuple[Revocation, ...]:
+    """The session's tokens, and the subject's: many access tokens do not say of which session they
+    are, so those of the subject's other sessions are refused too, until it signs in again."""
+    named: tuple[tuple[RevocationKind, str], ...] = (
+        ("session", first_text(claims, ("sid",))),
+        ("subject", first_text(claims, issuer.profile.subject)),
+    )
     issued = claims["iat"]  # its time has been checked
     before = int(issued) * 1_000 if isinstance(issued, int | float) else 0
     over = before + LONGEST_TOKEN_MS
-    if session:
-        return Revocation("session", issuer.url, session, before, over)
-    if subject:
-        return Revocation("subject", issuer.url, subject, before, over)
-    raise NotAccepted("it says neither who signed out nor where")
+    found = tuple(Revocation(kind, issuer.url, name, before, over) for kind, name in named if name)
+    if not found:
+        raise NotAccepted("it says neither who signed out nor where")
+    return found

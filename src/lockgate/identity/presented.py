@@ -2,19 +2,18 @@
 
 import msgspec
 
+from lockgate.identity.access_token import Accepted
+
 MOST = 4_096
 """People. Who was let in longest ago is forgotten first."""
 
 
 class Presented(msgspec.Struct, frozen=True):
     text: str
-    issuer: str
-    """Its URL."""
-    expires: int
-    """Seconds since the Unix epoch."""
+    accepted: Accepted
 
     def __repr__(self) -> str:
-        return f"Presented(issuer={self.issuer!r})"
+        return f"Presented(issuer={self.accepted.issuer!r})"
 
 
 class PresentedTokens:
@@ -39,7 +38,10 @@ class PresentedTokens:
             del self._held[next(iter(self._held))]
         self._held[holder] = token
 
+    def forget(self, holder: str) -> None:
+        self._held.pop(holder, None)
+
     def of(self, holder: str, now: float) -> Presented | None:
         """The newest of this principal, while it is valid."""
         found = self._held.get(holder)
-        return found if found is not None and now < found.expires else None
+        return found if found is not None and now < found.accepted.expires else None

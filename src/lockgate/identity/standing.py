@@ -46,6 +46,10 @@ class Checks(Protocol):
         self, evidence: Evidence, now_ms: int, grace_ms: int
     ) -> Principal | AuthRefusal: ...
 
+    def forget(self, holder: str) -> None:
+        """Hold nothing of theirs any more."""
+        ...
+
 
 class Rules(msgspec.Struct, frozen=True):
     """What is made of what the directory says."""
@@ -71,7 +75,11 @@ class Standing:
 
     async def authenticate(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal:
         """Who sends this request."""
-        return self._standing(await self._checks.authenticate(evidence, now_ms), now_ms)
+        found = await self._checks.authenticate(evidence, now_ms)
+        judged = self._standing(found, now_ms)
+        if isinstance(judged, AuthRefusal) and isinstance(found, Principal):
+            self._checks.forget(found.holder)
+        return judged
 
     async def recheck(
         self, evidence: Evidence, now_ms: int, grace_ms: int = 0

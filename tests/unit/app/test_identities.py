@@ -52,6 +52,13 @@ def test_only_issuers_and_what_they_name_may_be_asked() -> None:
     assert reach.internal == {"http://127.0.0.1:9000", "https://sso.internal"}
 
 
+def test_the_name_of_the_host_is_no_path() -> None:
+    assert resources("https://mcp.example/mcp/git") == {
+        "https://mcp.example/mcp", "https://mcp.example/mcp/",
+        "https://mcp.example/mcp/git", "https://mcp.example/mcp/git/",
+    }  # fmt: skip
+
+
 def test_a_resource_is_the_whole_gateway_or_one_endpoint() -> None:
     assert resources("https://gate.example/mcp/git/") == {
         "https://gate.example/mcp", "https://gate.example/mcp/",

@@ -65,10 +65,33 @@ def test_an_issuer_is_named_once() -> None:
         settings(issuers={"a": CORP, "b": CORP})
 
 
-@pytest.mark.parametrize("url", ["gate.example", "https://gate.example/mcp", "https://g?x"])
+@pytest.mark.parametrize(
+    "url", ["gate.example", "https://gate.example/mcp", "https://g?x", "https://a b", "https://a\n"]
+)
 def test_the_public_url_has_no_path(url: str) -> None:
     with pytest.raises(ValidationError):
         settings(listen={"public_url": url})
+
+
+def test_a_public_url_is_any_origin() -> None:
+    found = settings(listen={"public_url": "https://gate.hospital.test:8443"})
+    assert found.listen.public_url == "https://gate.hospital.test:8443"
+
+
+@pytest.mark.parametrize("listen", [{"host": "192.0.2.1", "hosts": ("g",)}, {}])
+def test_where_others_reach_the_gate_no_client_chooses_the_resource(listen: dict[str, Any]) -> None:
+    exposed = {**listen, "behind_tls_proxy": True}
+    with pytest.raises(ValidationError, match="public_url"):
+        settings(issuers={"a": CORP}, listen=exposed)
+    settings(issuers={"a": CORP}, listen={**exposed, "public_url": "https://g"})
+
+
+def test_beside_a_directory_each_issuer_says_whether_its_people_are_the_directory_s() -> None:
+    people = {"scim_secrets": ["env:SCIM"]}
+    with pytest.raises(ValidationError, match="namespace"):
+        settings(issuers={"a": CORP}, people=people)
+    for namespace in ("", "partner/"):
+        settings(issuers={"a": {**CORP, "namespace": namespace}}, people=people)
 
 
 PAGE = (Path(__file__).parents[3] / "docs" / "issuers.md").read_text()

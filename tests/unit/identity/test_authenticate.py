@@ -18,6 +18,7 @@ from lockgate.identity.thumbprint import thumbprint
 from lockgate.identity.trust import Trust
 from lockgate.identity.workload import Workload, Workloads
 from lockgate.model import KeyRecord, Principal
+from lockgate.model.revocation import Revocation
 from lockgate.store.revocations import MemoryRevocations
 from lockgate.store.used_proofs import MemoryProofs
 from lockgate.upstream.fetch import Reach
@@ -38,7 +39,8 @@ class World:
     def __init__(self, own: OwnIssuer) -> None:
         self.own = own
         replays = MemoryProofs(lambda: NOW_MS)
-        self.identities = Identities(Book(RECORD), KeyUses(), PEPPER, MemoryRevocations(), replays)
+        self.revocations = MemoryRevocations()
+        self.identities = Identities(Book(RECORD), KeyUses(), PEPPER, self.revocations, replays)
         self.reach = Reach(internal=frozenset({own.url}))
         self.trust(own.issuer)
 
@@ -237,3 +239,30 @@ async def test_a_proof_beside_an_unbound_token_proves_nothing(world: World) -> N
 async def test_where_no_issuer_is_trusted_a_token_is_invalid(world: World) -> None:
     world.identities.replace({}, world.reach)
     assert await world.reason(f"Bearer {world.own.token()}") == "auth.invalid"
+
+
+async def test_a_token_is_held_for_exchange_only_where_it_is_good_in_anybody_s_hands(
+    world: World,
+) -> None:
+    asked = world.identities.authenticator
+    asked.presented.want(True)
+    holder = Holder()
+    bound = world.own.token(cnf={"jkt": holder.thumbprint})
+    nonce = world.identities.nonces.make(NOW_MS)
+    await world.authn(f"DPoP {bound}", dpop=(holder.proof(bound, nonce=nonce),))
+    assert asked.shown_by("person:alice", NOW_MS) is None
+    old, new = world.own.token(), world.own.token()
+    for token in (old, new):
+        await world.authn(f"Bearer {token}")
+    await asked.recheck(Evidence((f"Bearer {old}",), url=RESOURCE), NOW_MS)
+    found = asked.shown_by("person:alice", NOW_MS)
+    assert found is not None
+    assert found.text == new, "a stream that is looked at again shows nothing new"
+
+
+async def test_a_revoked_token_is_exchanged_for_nobody(world: World) -> None:
+    asked = world.identities.authenticator
+    asked.presented.want(True)
+    await world.authn(f"Bearer {world.own.token(jti='t-1')}")
+    world.revocations.add(Revocation("token", world.own.url, "t-1", NOW_MS, NOW_MS * 2))
+    assert asked.shown_by("person:alice", NOW_MS) is None

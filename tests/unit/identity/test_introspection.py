@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from lockgate.identity.access_token import Accepted
-from lockgate.identity.introspection import KNOWN_SECONDS, Introspector
+from lockgate.identity.introspection import KNOWN_SECONDS, REFUSED_SECONDS, Introspector
 from lockgate.identity.issuer import Introspection, Issuer
 from lockgate.identity.jwt import NotAccepted
 from lockgate.identity.profiles import PROFILES
@@ -47,6 +47,7 @@ async def test_it_is_never_known_longer_than_it_lasts(own: OwnIssuer) -> None:
         {}, {"active": False}, {"active": "true"}, {"active": 1},
         {"active": True, "iss": "https://mallory.example"}, {"active": True, "exp": None},
         {"active": True, "exp": NOW - 1}, {"active": True, "sub": None},
+        {"active": True, "token_use": "refresh_token"}, {"active": True, "typ": "Refresh"},
     ],
 )  # fmt: skip
 async def test_anything_but_a_clear_yes_is_no(own: OwnIssuer, said: Json) -> None:
@@ -54,6 +55,16 @@ async def test_anything_but_a_clear_yes_is_no(own: OwnIssuer, said: Json) -> Non
     own.active["opaque"] = {name: value for name, value in whole.items() if value is not None}
     with pytest.raises(NotAccepted):
         await ask(own)
+
+
+async def test_what_was_refused_is_not_asked_about_again_at_once(own: OwnIssuer) -> None:
+    place = Introspection(f"{own.url}/introspect", "gate", "s")
+    issuer = msgspec.structs.replace(own.issuer, introspection=place)
+    introspector = Introspector(Fetcher(lambda: Reach(internal=frozenset({own.url}))))
+    for later, asked in ((0.0, 1), (REFUSED_SECONDS - 1, 1), (REFUSED_SECONDS, 2)):
+        with pytest.raises(NotAccepted):
+            await introspector.ask("opaque", issuer, NOW + later)
+        assert len(own.asked) == asked
 
 
 async def test_where_nobody_answers_nobody_knows(own: OwnIssuer) -> None:

@@ -22,6 +22,7 @@ class Accepts:
 
     def __init__(self, found: Principal | AuthRefusal) -> None:
         self.found = found
+        self.forgotten: list[str] = []
 
     async def authenticate(self, evidence: Evidence, now_ms: int) -> Principal | AuthRefusal:
         return self.found
@@ -30,6 +31,9 @@ class Accepts:
         self, evidence: Evidence, now_ms: int, grace_ms: int = 0
     ) -> Principal | AuthRefusal:
         return self.found
+
+    def forget(self, holder: str) -> None:
+        self.forgotten.append(holder)
 
 
 class World:
@@ -191,3 +195,10 @@ async def test_a_source_that_did_not_answer_for_too_long_lets_nobody_in() -> Non
     world.directory.refresh(NOW)
     assert await world.reason() == ""
     assert await world.reason(now=NOW + 1) == "auth.unknown"
+
+
+async def test_nothing_is_held_of_somebody_who_has_left() -> None:
+    world = World(Person("p", "scim", "alice", active=False))
+    checks = Accepts(ALICE)
+    await Standing(checks, world.directory, RULES).authenticate(EVIDENCE, NOW)
+    assert checks.forgotten == [ALICE.holder]
