@@ -46,11 +46,15 @@ class Load:
             prefixed = self.chance.random() < 0.3
             url = f"{self.base}/mcp" if prefixed else f"{self.base}/mcp/{upstream}"
             place = f"{upstream}__" if prefixed else ""
+            key = self.keys[name]
             try:
-                async with http_talker(http, url, self.keys[name], era) as talker:
+                async with http_talker(http, url, key, era) as talker:
                     await self.talk(talker, place, self.chance.randrange(5, 40), pause)
             except (PyreqwestError, ConnectionError, TimeoutError) as failure:
-                self.surprise(f"{name}: {type(failure).__name__}: {failure}")
+                if isinstance(failure, ConnectionError) and self.keys[name] != key:
+                    self.told["a stream ended with its key"] += 1  # as it must: it was revoked
+                else:
+                    self.surprise(f"{name}: {type(failure).__name__}: {failure}")
 
     async def talk(self, talker: Talker, place: str, acts: int, pause: float) -> None:
         """``place``: what stands before names here."""

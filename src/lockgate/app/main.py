@@ -2,6 +2,7 @@
 its shim, and the rest of the program takes a second to load. So are ``demo`` and ``login``, which
 need extras that nothing else may load."""
 
+import os
 import sys
 
 _command = "" if {"-h", "--help"} & set(sys.argv) else "".join(sys.argv[1:2])
@@ -19,7 +20,13 @@ else:
 
 
 def main() -> None:
-    sys.exit(_run())
+    code = _run()
+    if _command == "stdio":
+        # Threads of its HTTP client may be in Python still: they would abort an orderly end.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -49,3 +49,22 @@ def test_the_exit_code_is_the_command_s() -> None:
     refused = run("stdio", "--nonsense", spy="")
     assert refused.returncode == 2
     assert "usage: lockgate stdio" in refused.stderr
+
+
+ENDING = """
+import atexit, sys
+atexit.register(print, "finalised")
+sys.argv = ["lockgate", *sys.argv[1:]]
+from lockgate.app.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("command", "orderly"), [("stdio", False), ("keys", True)])
+def test_a_shim_ends_without_waiting_for_threads_that_could_abort_it(
+    command: str, orderly: bool
+) -> None:
+    done = run(command, "--nonsense", spy=ENDING)
+    assert done.returncode == 2
+    assert done.stderr
+    assert ("finalised" in done.stdout) == orderly
