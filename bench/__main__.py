@@ -56,6 +56,7 @@ def ours(fast: FastUpstream, core: int) -> dict[Arm, Sequence[Cell]]:
         Direct(fast, tool_name(0)): (*SMALL, *LARGE, *OPEN),
         Lockgate(fast, python, core, repeated=True): (*SMALL, *LARGE, *OPEN),
         Lockgate(fast, python, core, name="lockgate-undecided"): SMALL,
+        Lockgate(fast, python, core, name="lockgate-two-workers", repeated=True, workers=2): SMALL,
         Lockgate(fast, python, core, name="lockgate-token", repeated=True, token=True): SMALL,
         Lockgate(fast, python, core, name="lockgate-sse", repeated=True, stream=True): SMALL,
         Lockgate(fast, python, core, name="lockgate-legacy", repeated=True,

@@ -48,6 +48,7 @@ class Lockgate:
         policies: int = 20,
         repeated: bool = False,
         token: bool = False,
+        workers: int = 1,
         wrapped: Sequence[str] = ("-m", "lockgate.app.main"),
     ) -> None:
         self.name = name
@@ -61,6 +62,7 @@ class Lockgate:
         self._read = {k: v for k, v in _ARGUMENTS.items() if not repeated or k != "amount"}
         self._wrapped = wrapped
         self._token = token
+        self._workers = workers
         self._process: subprocess.Popen[bytes] | None = None
         self._data = Path()
 
@@ -112,7 +114,8 @@ class Lockgate:
             f"up-{n}": {**one, "url": f"http://127.0.0.1:{self._fast.port}/{self._way}/{n}"}
             for n in range(self._upstreams)
         }
-        settings = {"listen": {"port": port}, "limits": _LIMITS, "upstreams": upstreams}
+        listen = {"port": port, "workers": self._workers}
+        settings = {"listen": listen, "limits": _LIMITS, "upstreams": upstreams}
         if self._token:
             settings["issuers"] = {"bench": {"url": _ISSUER, "keys_file": "keys.json"}}
         (place / "lockgate.yaml").write_text(json.dumps(settings))
