@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from support.carried import INITIALIZE, INITIALIZED, Json, modern, request
-from support.gateway import _environment
+from support.gateway import Gateway, _environment, child
 from support.oidc_provider import LOGIN, Provider, running_provider
-from support.protected import Protected, protected
+from support.protected import protected
 from support.real_keychain import running_keychain
 from support.upstream_endpoint import Out
 
@@ -63,8 +63,8 @@ class Home:
         self.heard += out + err
         return process.returncode or 0, (out + err).decode()
 
-    async def login(self, gateway: Protected, provider: Provider, who: str) -> None:
-        start = ("--url", gateway.url, "--client-id", LOGIN, "--no-browser")
+    async def login(self, url: str, provider: Provider, who: str) -> None:
+        start = ("--url", url, "--client-id", LOGIN, "--no-browser")
         process = await self.start("login", *start)
         address = await self.line(process, "http")
         page = await asyncio.to_thread(provider.sign_in, address, who)
@@ -144,7 +144,7 @@ async def test_a_session_and_its_stream_live_on_while_tokens_change(
         gateway.behind.stream = stream
         gateway.behind.acts["subscriptions/listen"] = listen
         provider.set(accessTokenSeconds=4)
-        await home.login(gateway, provider, "alice")
+        await home.login(gateway.url, provider, "alice")
         async with home.shim(gateway.url) as client:
             client.say(INITIALIZE, INITIALIZED, modern(7, "subscriptions/listen"))
             assert (await client.hears())["id"] == 0
@@ -169,7 +169,7 @@ async def test_a_session_and_its_stream_live_on_while_tokens_change(
 async def test_tokens_are_nowhere_but_in_their_place(provider: Provider, home: Home) -> None:
     provider.set(accessTokenSeconds=300)
     async with protected(provider) as gateway:
-        await home.login(gateway, provider, "bob")
+        await home.login(gateway.url, provider, "bob")
         kept = home.kept()
         assert home.file.stat().st_mode & 0o777 == 0o600
         assert home.file.parent.stat().st_mode & 0o777 == 0o700
@@ -220,7 +220,7 @@ async def test_several_shims_renew_once(provider: Provider, home: Home) -> None:
     """A used refresh token ends the login at this provider, so a race would show."""
     provider.set(accessTokenSeconds=300)
     async with protected(provider) as gateway:
-        await home.login(gateway, provider, "alice")
+        await home.login(gateway.url, provider, "alice")
         first = home.kept()
         # Not good any more, though its time is not over: as after a revocation list.
         kept = {**first, "obtained": first["obtained"] - 100}
@@ -251,7 +251,7 @@ async def test_a_real_keychain_keeps_what_no_file_shows(provider: Provider, tmp_
     with running_keychain(tmp_path) as found:
         home = Home(tmp_path, found)
         async with protected(provider) as gateway:
-            await home.login(gateway, provider, "doctor")
+            await home.login(gateway.url, provider, "doctor")
             async with home.shim(gateway.url) as client:
                 gateway.behind.stream = stream
                 client.say(INITIALIZE, INITIALIZED)
@@ -279,3 +279,21 @@ async def test_without_a_keychain_nothing_is_kept_in_a_file(provider: Provider, 
     assert code == 3
     assert "--insecure-file" in text
     assert not os.listdir(home.folder)
+
+
+async def test_before_a_whole_gateway_the_journal_says_who_called(
+    tmp_path: Path, provider: Provider
+) -> None:
+    issuers = {"corp": {"url": provider.issuer, "namespace": ""}}
+    upstreams = {"echo": child("modern")}
+    (tmp_path / "home").mkdir()
+    home = Home(tmp_path / "home")
+    async with Gateway(tmp_path / "gate", upstreams, issuers=issuers) as gate:
+        url = f"{gate.base}/mcp/echo"
+        await home.login(url, provider, "alice")
+        async with home.shim(url) as client:
+            client.say(modern(1))
+            assert (await client.hears())["result"]["tools"]
+        rows = await gate.awaited(lambda found: [r for r in found.rows() if r.who == "alice"])
+        assert rows[-1].slots["actor"]["authn"] == ["oauth"]
+        assert rows[-1].slots["actor"]["agent"] == LOGIN
