@@ -30,7 +30,10 @@ def ingress_of(
 ) -> Ingress:
     """With all that is served beside ``/mcp``. Raises ``ReferenceBroken`` and ``StoreDown``."""
     known = plant.identities
-    resource = ProtectedResource(lambda: known.issuers, known.nonces, now_ms)
+    resource = ProtectedResource(
+        lambda: known.issuers, known.nonces, now_ms,
+        lambda: known.authenticator.workloads.accepted,
+    )  # fmt: skip
     beside = {WELL_KNOWN: resource.answer, LOGOUT: logout_of(plant).answer}
     ingress = Ingress(
         gateway, edge, plant.authenticator, refused, health, plant.brake, resource, beside

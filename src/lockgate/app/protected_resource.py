@@ -27,11 +27,17 @@ class ProtectedResource:
     start an OAuth dance instead of sending its key."""
 
     def __init__(
-        self, issuers: Callable[[], Mapping[str, Issuer]], nonces: Nonces, now_ms: Callable[[], int]
+        self,
+        issuers: Callable[[], Mapping[str, Issuer]],
+        nonces: Nonces,
+        now_ms: Callable[[], int],
+        certificates: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``certificates``: whether clients may show one, so that a token can be bound to it."""
         self._issuers = issuers
         self._nonces = nonces
         self._now_ms = now_ms
+        self._certificates = certificates
 
     async def answer(self, exchange: Exchange) -> None:
         """Raises ``WireRefusal``."""
@@ -57,7 +63,7 @@ class ProtectedResource:
                 "bearer_methods_supported": ["header"],
                 "scopes_supported": _scopes(issuers.values()),
                 "dpop_signing_alg_values_supported": list(SIGNATURES),
-                "tls_client_certificate_bound_access_tokens": False,
+                "tls_client_certificate_bound_access_tokens": self._certificates(),
                 "resource_name": "Lockgate",
             }
         )

@@ -46,6 +46,11 @@ class Workloads:
         self._trust = trust
         self._known = {one.named: one for one in known}
 
+    @property
+    def accepted(self) -> bool:
+        """Whether any client certificate ever is."""
+        return self._trust is not None
+
     def shown(self, der: bytes, now_ms: int) -> Shown | AuthRefusal | None:
         """``der``: of the client certificate; empty where none was shown, which is None here. One
         that was shown and is nobody's is refused: whoever sent it believes to have proved

@@ -33,6 +33,15 @@ def test_metadata_stand_at_the_root_and_where_the_path_is_inserted(path: str, na
     assert said["bearer_methods_supported"] == ["header"]
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_whether_a_token_can_be_bound_to_a_certificate_is_told_as_it_is(shown: bool) -> None:
+    known = {CORP.url: CORP}
+    told = ProtectedResource(lambda: known, NONCES, lambda: 0, lambda: shown)
+    found = told.document(WELL_KNOWN, BASE)
+    assert found is not None
+    assert orjson.loads(found)["tls_client_certificate_bound_access_tokens"] is shown
+
+
 @pytest.mark.parametrize("path", ["/other", "/mcpx", "x"])
 def test_other_paths_have_none(path: str) -> None:
     assert resource(CORP).document(WELL_KNOWN + path, BASE) is None

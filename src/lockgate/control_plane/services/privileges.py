@@ -7,11 +7,12 @@ code on the gateway's own machine must not stand in for a second person.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 import msgspec
 
+from lockgate.control_plane.services.keys import EventAppender
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import AuditEvent
 from lockgate.model.privilege import ADMIN_ROLES, DANGEROUS, RECOVERY, AdminRole, Privilege
@@ -39,12 +40,6 @@ class PrivilegeStore(Protocol):
     def list(self) -> tuple[Privilege, ...]:
         """All, also what is over, oldest first."""
         ...
-
-
-class EventAppender(Protocol):
-    """Blocks; durable on return. Raises ``model.StoreDown``."""
-
-    def append(self, events: Sequence[AuditEvent]) -> None: ...
 
 
 class Rules(msgspec.Struct, frozen=True):

@@ -1,9 +1,10 @@
 """Access tokens of issuers: revoked here, whatever their issuer says. Journalled first."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from lockgate.control_plane.services.keys import EventAppender
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import AuditEvent
 from lockgate.model.revocation import Revocation, RevocationKind
@@ -22,12 +23,6 @@ class RevocationStore(Protocol):
     def list(self) -> tuple[Revocation, ...]:
         """The newest first."""
         ...
-
-
-class EventAppender(Protocol):
-    """Blocks; durable on return. Raises ``model.StoreDown``."""
-
-    def append(self, events: Sequence[AuditEvent]) -> None: ...
 
 
 class Tokens:
