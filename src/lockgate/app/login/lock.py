@@ -25,19 +25,19 @@ async def locked(place: Path, seconds: float = SECONDS) -> AsyncIterator[None]:
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
+        await _take(handle, place, seconds)
+        yield
+    finally:
+        os.close(handle)
+
+
+async def _take(handle: int, place: Path, seconds: float) -> None:
+    try:
         async with asyncio.timeout(seconds):
             while not _taken(handle):  # noqa: ASYNC110 - the other is a process
                 await asyncio.sleep(_PAUSE)
     except TimeoutError:
-        os.close(handle)
         raise LockBusy(f"{place} is held by another process") from None
-    except BaseException:
-        os.close(handle)
-        raise
-    try:
-        yield
-    finally:
-        os.close(handle)
 
 
 def _taken(handle: int) -> bool:
