@@ -1,7 +1,9 @@
 """Several workers of one gateway, each spoken to on purpose."""
 
+import asyncio
 import json
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,18 +15,22 @@ from support.client import http_client
 from support.gateway import Gateway
 from support.processes import alive
 
-MOST_TRIES = 200
+PATIENCE = 30.0
+"""Seconds: one that was killed rests before it is started again, and on a busy machine starts
+slowly."""
 
 
 @asynccontextmanager
 async def client_of(gate: Gateway, worker: int) -> AsyncIterator[Client]:
     """A client whose one connection is to ``worker``, as long as it asks one thing at a time."""
     async with AsyncExitStack() as held:
-        for _ in range(MOST_TRIES):
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
             http = await held.enter_async_context(http_client())
             if await worker_of(gate, http) == worker:
                 yield http
                 return
+            await asyncio.sleep(0.01)
     raise AssertionError(f"worker {worker} takes no connections")
 
 
