@@ -73,7 +73,7 @@ def input_rounds(data: bytes) -> None:
     more = rounds.continue_with(params, responses, found.state)
     assert is_json(more)
     told, state = rounds.read_responses("tools/call", edit.members(more))
-    assert told == responses
+    assert told == responses.strip()
     assert state == (orjson.loads(found.state) if found.state else None)
     given = rounds.responses_of(dict.fromkeys(found.requests, responses))
     assert is_json(given)

@@ -130,10 +130,9 @@ async def _modern(stage: Stage, reply: bytes) -> None:
         if keys:
             _check_question(stage)
         given = b",".join(b"%b:%b" % (orjson.dumps(key), reply) for key in keys)
-        more = b',"inputResponses":{%b},"requestState":%b' % (
-            given,
-            orjson.dumps(asked["requestState"]),
-        )
+        state = asked.get("requestState")  # none where the upstream keeps none
+        kept = b"" if state is None else b',"requestState":%b' % orjson.dumps(state)
+        more = b',"inputResponses":{%b}%b' % (given, kept)
     stage.gateway.dialogue.parking.end_all()
     for _ in range(20):
         await asyncio.sleep(0)

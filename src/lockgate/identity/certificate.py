@@ -59,6 +59,18 @@ class Certificate(msgspec.Struct, frozen=True):
         return self.uris[0] if self.uris and _is_spiffe(self.uris[0]) else ""
 
 
+UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+"""What the library raises for bytes that are no certificate, and no revocation list."""
+
+
+def certificates_in(pem: bytes) -> list[x509.Certificate]:
+    """Raises ``ValueError`` where there is none, or one cannot be read."""
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except UNREADABLE as error:
+        raise ValueError("not certificates in PEM") from error
+
+
 @lru_cache(maxsize=4096)
 def read_certificate(der: bytes) -> Certificate:
     """Raises ``CertificateInvalid``, also for an X.509-SVID that breaks the rules of one."""
@@ -77,7 +89,7 @@ def read_certificate(der: bytes) -> Certificate:
             dns=tuple(name.lower() for name in _of(names, x509.DNSName)),
         )
         _check_leaf(found)
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise CertificateInvalid("not a certificate that can be read") from error
     if any(map(_is_spiffe, read.uris)):
         _check_svid(read)

@@ -13,8 +13,9 @@ from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 import msgspec
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from lockgate.identity.certificate import certificates_in
 
 Form = Literal["xfcc", "client-cert", "nginx"]
 HEADERS: Mapping[Form, tuple[str, ...]] = {
@@ -124,7 +125,7 @@ def _byte_sequence(text: str) -> bytes:
 
 def _escaped_pem(text: str, most: int = 10) -> tuple[bytes, ...]:
     try:
-        found = x509.load_pem_x509_certificates(unquote_to_bytes(text))
+        found = certificates_in(unquote_to_bytes(text))
     except ValueError as error:
         raise ForwardedInvalid("not PEM in percent-encoding") from error
     if not 0 < len(found) <= most:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 
-from lockgate.identity.certificate import Certificate
+from lockgate.identity.certificate import UNREADABLE, Certificate
 from lockgate.identity.refusal import AuthRefusal
 
 LOOK_MS = 1_000
@@ -61,7 +61,7 @@ class Revocations:
             if seen != self._seen:
                 self._lists = self._read(self._file.read_bytes())
                 self._seen = seen
-        except (OSError, ValueError, UnsupportedAlgorithm):
+        except (OSError, *UNREADABLE):
             self._lists, self._seen = {}, ()
 
     def _read(self, raw: bytes) -> dict[bytes, _List]:
@@ -85,7 +85,10 @@ class Revocations:
 def lists_in(raw: bytes) -> list[x509.CertificateRevocationList]:
     """Raises ``ValueError``."""
     parts = _PEM.findall(raw)
-    return [x509.load_pem_x509_crl(part) for part in parts] or [x509.load_der_x509_crl(raw)]
+    try:
+        return [x509.load_pem_x509_crl(part) for part in parts] or [x509.load_der_x509_crl(raw)]
+    except UNREADABLE as error:
+        raise ValueError("not a revocation list") from error
 
 
 def _mark(seen: os.stat_result) -> tuple[int, ...]:

@@ -8,10 +8,15 @@ proxy passes on, the chain is verified here, so that a proxy that verifies nothi
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import verification
 
-from lockgate.identity.certificate import Certificate, CertificateInvalid, read_certificate
+from lockgate.identity.certificate import (
+    UNREADABLE,
+    Certificate,
+    CertificateInvalid,
+    certificates_in,
+    read_certificate,
+)
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.identity.revocation import Revocations
 
@@ -28,7 +33,7 @@ class Trust:
     """
 
     def __init__(self, authorities: bytes, revocations: Revocations | None = None) -> None:
-        known = x509.load_pem_x509_certificates(authorities)
+        known = certificates_in(authorities)
         self._store = verification.Store(known)
         self._revocations = revocations
         if revocations is not None:
@@ -87,6 +92,6 @@ def _chain_problem(
         policy.build_client_verifier().verify(x509.load_der_x509_certificate(der), between)
     except verification.VerificationError:
         return "was not issued by an authority that is trusted here"
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return "came with a chain that cannot be read"
     return ""

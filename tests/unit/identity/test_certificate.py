@@ -1,9 +1,12 @@
+import ssl
+
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from lockgate.identity.certificate import (
     CertificateInvalid,
     Named,
+    certificates_in,
     read_certificate,
     spiffe_problem,
 )
@@ -11,6 +14,7 @@ from lockgate.identity.thumbprint import thumbprint
 from support.certificates import DOMAIN, Authority, Issued
 
 CA = Authority()
+OF_NO_VERSION = CA.issue("x").der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x29", 1)
 
 
 def why(issued: Issued) -> str:
@@ -53,12 +57,14 @@ def test_one_with_a_spiffe_id_is_known_by_that_alone() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"x", b"\x30\x00", CA.issue("x").der[:-1]],
-    ids=["empty", "a letter", "an empty sequence", "cut"],
+    [b"", b"x", b"\x30\x00", CA.issue("x").der[:-1], OF_NO_VERSION],
+    ids=["empty", "a letter", "an empty sequence", "cut", "of a version that is none"],
 )
 def test_what_is_no_certificate_is_refused(raw: bytes) -> None:
     with pytest.raises(CertificateInvalid):
         read_certificate(raw)
+    with pytest.raises(ValueError, match="not certificates in PEM"):
+        certificates_in(ssl.DER_cert_to_PEM_cert(raw).encode())
 
 
 def test_an_svid_has_one_uri_and_no_more() -> None:

@@ -91,6 +91,12 @@ def test_a_part_of_a_list_tells_nothing(listed: Listed) -> None:
     assert listed.write(CA.revoke(critical=True)).reason(GOOD) == "auth.unknown"
 
 
+def test_a_list_of_a_version_that_is_none_tells_nothing(listed: Listed) -> None:
+    read = x509.load_pem_x509_crl(CA.revoke(BAD).encode()).public_bytes(Encoding.DER)
+    listed.file.write_bytes(read.replace(b"\x02\x01\x01", b"\x02\x01\x29", 1))
+    assert listed.reason(GOOD) == "auth.unknown"
+
+
 def test_a_list_in_der(listed: Listed) -> None:
     read = x509.load_pem_x509_crl(CA.revoke(BAD).encode())
     listed.file.write_bytes(read.public_bytes(Encoding.DER))

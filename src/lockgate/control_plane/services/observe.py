@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import orjson
-from cryptography import x509
 
 from lockgate.control_plane.services.client_files import (
     CLIENTS,
@@ -29,6 +28,7 @@ from lockgate.control_plane.services.doctor import (
     UpstreamSeen,
 )
 from lockgate.control_plane.services.refused import Refused
+from lockgate.identity.certificate import certificates_in
 from lockgate.identity.revocation import lists_in
 from lockgate.model.reference import (
     LOCAL,
@@ -83,7 +83,7 @@ def _see_date(name: str, file: Path, until: Callable[[bytes], datetime]) -> Date
 
 
 def _certificate_until(raw: bytes) -> datetime:
-    return x509.load_pem_x509_certificates(raw)[0].not_valid_after_utc
+    return certificates_in(raw)[0].not_valid_after_utc
 
 
 def _lists_until(raw: bytes) -> datetime:
