@@ -1,11 +1,10 @@
 """Several workers of one gateway, each spoken to on purpose."""
 
-import asyncio
 import json
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pyreqwest.client import Client
@@ -23,14 +22,12 @@ slowly."""
 @asynccontextmanager
 async def client_of(gate: Gateway, worker: int) -> AsyncIterator[Client]:
     """A client whose one connection is to ``worker``, as long as it asks one thing at a time."""
-    async with AsyncExitStack() as held:
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            http = await held.enter_async_context(http_client())
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        async with http_client() as http:
             if await worker_of(gate, http) == worker:
                 yield http
                 return
-            await asyncio.sleep(0.01)
     raise AssertionError(f"worker {worker} takes no connections")
 
 
