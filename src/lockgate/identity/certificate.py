@@ -59,7 +59,14 @@ class Certificate(msgspec.Struct, frozen=True):
         return self.uris[0] if self.uris and _is_spiffe(self.uris[0]) else ""
 
 
-UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 """What the library raises for bytes that are no certificate, and no revocation list."""
 
 
