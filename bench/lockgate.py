@@ -24,6 +24,8 @@ from lockgate.policy.mapping import ArgumentMapping
 
 CONTROLS = {c.id for c in order(PolicyBundle.compile({}, ArgumentMapping({})), {}).on_call}
 
+START_SECONDS = 30.0
+
 _LIMITS = {"calls_per_minute": 1_000_000, "burst": 1_000_000, "concurrent_calls": 1_000}
 _ISSUER = "https://issuer.example"
 _ARGUMENTS = {"region": "string", "days": "long", "amount": "long"}
@@ -73,6 +75,8 @@ class Lockgate:
         command = [self._python, *self._wrapped, "-c", str(place / "lockgate.yaml"), "serve"]
         began = time.perf_counter()
         self._process = processes.start(command, self._core, place / "lockgate.log")
+        if self._workers > 1:
+            self._wait_for_all(place / "lockgate.log")
         names = [f"up-{number}" for number in range(self._upstreams)]
         return Target(
             port,
@@ -83,6 +87,14 @@ class Lockgate:
             self._process.pid,
             began,
         )
+
+    def _wait_for_all(self, log: Path) -> None:
+        """The first worker answers while the others still start, which would be measured too."""
+        until = time.monotonic() + START_SECONDS
+        while "Lockgate is open" not in log.read_text():
+            if time.monotonic() >= until:
+                raise Failed(f"not all workers started: {log.read_text()[-500:]}")
+            time.sleep(0.05)
 
     def stop(self) -> None:
         if self._process is not None:

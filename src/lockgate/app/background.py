@@ -1,12 +1,12 @@
 """What a worker does besides answering: its copies stay current, what was counted is recorded."""
 
 import asyncio
-import gc
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from lockgate.app import memory
 from lockgate.app.reload import Reloader
 from lockgate.app.secret_watch import LOOK_SECONDS
 from lockgate.app.stamps import now_ms
@@ -88,7 +88,7 @@ class Background:
             every(TALLY_SECONDS, "recording refused credentials", self._tally),
             every(USES_SECONDS, "noting which keys are used", self._write_uses),
             every(WATCH_SECONDS, "watching the configuration", self._watch, sooner.configuration),
-            every(COLLECT_SECONDS, "collecting garbage", _collect),
+            every(COLLECT_SECONDS, "collecting garbage", memory.collect),
             every(LOOK_SECONDS, "reading secrets", self._plant.watch.look),
             *more,
         ]
@@ -151,7 +151,3 @@ class Background:
             self._sooner.told(await self._in("listening", pushes.wait, LISTEN_SECONDS))
 
         return listen
-
-
-async def _collect() -> None:
-    gc.collect()

@@ -1,6 +1,5 @@
 """Every command: the control plane's, and those that run a gateway."""
 
-import gc
 import logging
 import sys
 import webbrowser
@@ -37,9 +36,6 @@ else:
     from uvloop import run as run_loop
 
 OPEN = "Lockgate is open at {base}/mcp (and {base}/mcp/<upstream>)."
-
-_SELDOM = (20_000, 20, 50)
-"""Objects, and younger collections, after which the garbage collector looks again."""
 
 program = build(LocalOffice)
 
@@ -107,10 +103,6 @@ def serve_command(
 
 
 def _ready(base: str) -> None:
-    # What is loaded by now stays, and calls leave next to no cycles: nothing is gained by looking
-    # for them among everything again and again.
-    gc.freeze()
-    gc.set_threshold(*_SELDOM)
     say(OPEN.format(base=base))
     sys.stdout.flush()
 

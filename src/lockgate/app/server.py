@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import uvicorn
 
+from lockgate.app import memory
 from lockgate.app.background import Background
 from lockgate.app.beside import ingress_of
 from lockgate.app.connect_pages import base_of
@@ -150,6 +151,7 @@ async def serve(
                 server.ready = lambda: ready(f"{scheme_of(settings)}://{bound}")
             else:
                 line.attach(server)
+            memory.settle()
             loop = asyncio.get_running_loop()
             with suppress(NotImplementedError):
                 loop.add_signal_handler(signal.SIGHUP, running.reloader.reload)

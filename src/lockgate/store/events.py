@@ -1,5 +1,6 @@
 """The journal's rows in the database."""
 
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -37,7 +38,7 @@ class StoredEvents:
         with store_errors("cannot write the journal"):
             try:
                 self._write(self._engine, rows, slots)
-            except IntegrityError as error:
+            except (IntegrityError, sqlite3.IntegrityError) as error:
                 raise self._refused([e.id for e in events], error) from error
 
     def tail(self, limit: int, after_seq: int | None = None) -> tuple[Recorded, ...]:
@@ -62,7 +63,7 @@ class StoredEvents:
         with store_errors("cannot read the journal"), reading(self._engine) as connection:
             return connection.scalar(select(func.count()).select_from(event)) or 0
 
-    def _refused(self, ids: list[str], error: IntegrityError) -> EventRefused:
+    def _refused(self, ids: list[str], error: Exception) -> EventRefused:
         with reading(self._engine) as connection:
             known = set(connection.scalars(select(event.c.id).where(event.c.id.in_(ids))))
         guilty = [i for n, i in enumerate(ids) if i in known or i in ids[:n]]
