@@ -2,16 +2,21 @@
 allowed more than either would be."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pyreqwest.client import ClientBuilder
 
 from lockgate.identity import wrong_keys
-from support.client import McpClient, Wire, mirror, posted, wire_to
+from support.client import McpClient, Wire, http_client, mirror, posted, wire_to
+from support.gateway import Gateway
 from support.oidc_provider import ROBOT, Provider, running_provider
+from support.tokens import OwnIssuer
 from support.two_proofs import HEADER, Desk, desk
+from support.upstream_endpoint import FakeEndpoint, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.node]
 
@@ -142,6 +147,24 @@ async def test_guessing_a_key_from_behind_one_s_own_token(at: Desk) -> None:
     assert said["auth.throttled"] > 0
     assert said["auth.invalid"] <= 2 * wrong_keys.TRIES_KEY
     assert (await at.send(token, at.keys["doctor"])).status == 200, "its holder goes on"
+
+
+async def test_neither_reaches_a_server_behind_the_gate(tmp_path: Path) -> None:
+    own, file = OwnIssuer(), tmp_path / "keys.json"
+    file.write_text(json.dumps({"keys": [key.as_dict(private=False) for key in own.keys]}))
+    issuers = {"corp": {"url": own.url, "keys_file": str(file), "namespace": ""}}
+    endpoint = FakeEndpoint()
+    async with serving(endpoint) as url, http_client() as http:
+        gate = Gateway(tmp_path, {"far": {"url": url}}, issuers=issuers)
+        key = gate.key("alice")
+        async with gate:
+            token = own.token(aud=gate.url)
+            client = McpClient(http, gate.url, token)
+            said = await client.modern("tools/list", headers={HEADER: key})
+            assert said.result["tools"]
+    assert endpoint.received
+    shown = repr(endpoint.received).lower()
+    assert not any(one in shown for one in (HEADER, key.lower(), token.lower()))
 
 
 async def test_they_are_nowhere_in_journal_and_log(at: Desk) -> None:
