@@ -37,6 +37,8 @@ from lockgate.control_plane.console.provider import SignIn
 from lockgate.control_plane.console.sessions import ABSOLUTE_MS, RECOVERY_MS
 from lockgate.control_plane.services.plain_text import visible
 from lockgate.control_plane.services.privileges import Actor
+from lockgate.identity.jwt import NotAccepted
+from lockgate.identity.key_sets import KeysUnknown
 from lockgate.model import AuditEvent
 from lockgate.model.privilege import RECOVERY
 
@@ -72,7 +74,7 @@ class SignInPages:
         if not await asyncio.to_thread(self._sessions.store.once, taken, forget, now):
             raise SignInFailed("this sign-in was completed before")
         actor = Actor(f"oidc:{person.sub}", "console", visible(person.name))
-        return await self._open(request, actor, person.sid, ABSOLUTE_MS)
+        return await self._open(request, actor, person.session, ABSOLUTE_MS)
 
     async def ask_code(self, request: Request) -> Response:  # noqa: ARG002
         cookie = self._sessions.sealer.seal(_RECOVER, self._sessions.random_bytes(16))
@@ -102,25 +104,12 @@ class SignInPages:
         return response
 
     async def logged_out(self, request: Request) -> Response:
-        """OpenID Connect Back-Channel Logout 1.0, sections 2.5 to 2.8. A token that names a person
-        ends all of their sessions, also where it names one session besides. What ends is over
-        before it is on record: ending is never held up by the journal."""
+        """OpenID Connect Back-Channel Logout 1.0, sections 2.5 to 2.8. Raises ``SignInFailed``."""
         try:
             token = (await fields_of(request)).get("logout_token", "")
-            ended = await self._backing.provider.ended(token)
-        except FormRejected as error:
+            await self._backing.logouts.take(token, _peer(request))
+        except (FormRejected, NotAccepted, KeysUnknown) as error:
             raise SignInFailed(str(error)) from error
-        identity = f"oidc:{ended.sub}" if ended.sub else ""
-        once = f"jti:{hashlib.sha256(ended.jti.encode()).hexdigest()}"
-        count = await asyncio.to_thread(
-            self._sessions.store.end_of, identity, ended.sid, once, ended.forget * 1000,
-            self._sessions.now_ms(),
-        )  # fmt: skip
-        if count is None:
-            raise SignInFailed("this logout token was here before")
-        who = Actor(identity or f"sid:{ended.sid}", "console")
-        event = self._event("session.closed", "console.logged-out", who, _peer(request), count)
-        await asyncio.to_thread(self._backing.events.append, (event,))
         return JSONResponse({})
 
     async def _open(self, request: Request, actor: Actor, sid: str, lasts: int) -> Response:
@@ -161,7 +150,6 @@ class SignInPages:
         action: str,
         actor: Actor,
         peer: str,
-        sessions: int = 1,
     ) -> AuditEvent:
         return AuditEvent(
             id=self._sessions.random_bytes(16).hex(),
@@ -170,7 +158,7 @@ class SignInPages:
             at=self._sessions.now_ms(),
             effect="permit",
             reason=kind,
-            header={"action": action, "sessions": sessions},
+            header={"action": action, "sessions": 1},
             slots={"actor": actor.told(), "net": msgspec.json.encode({"peer": peer})},
         )
 
