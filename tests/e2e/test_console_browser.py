@@ -153,7 +153,7 @@ async def signed_in(browser: Browser, site: Site, who: str) -> Page:
 async def test_a_role_is_asked_for_and_given(browser: Browser, site: Site) -> None:
     """And no page makes the browser complain, or needs anything from elsewhere."""
     alice, bob = await signed_in(browser, site, "alice"), await signed_in(browser, site, "bob")
-    complaints = [troubles(alice), troubles(bob)]
+    complaints = [troubles(alice, site.origin), troubles(bob, site.origin)]
     await alice.get_by_label("Role").select_option("operator")
     await alice.get_by_label("Reason").fill("to rotate a key")
     await alice.get_by_role("button", name="Ask").click()

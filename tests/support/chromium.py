@@ -15,7 +15,14 @@ from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from playwright.async_api import Browser, BrowserContext, Page, StorageState, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    StorageState,
+    async_playwright,
+)
 
 _NAMES = "MAP *.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 _FLAGS = (
@@ -43,13 +50,22 @@ async def person(browser: Browser, state: StorageState | None = None) -> Browser
     return context
 
 
-def troubles(page: Page) -> list[str]:
-    """Whatever the browser complains of from now on: errors on its console, uncaught exceptions,
-    what it could not load."""
+def troubles(page: Page, site: str) -> list[str]:
+    """Whatever the browser complains of from now on about pages below ``site``: errors on its
+    console, uncaught exceptions, what it could not load."""
     found: list[str] = []
-    page.on("console", lambda said: found.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: found.append(str(error)))
-    page.on("requestfailed", lambda request: found.append(f"{request.url}: {request.failure}"))
+
+    def note(where: str, what: str | None) -> None:
+        if where.startswith(site):
+            found.append(f"{where}: {what}")
+
+    def hear(said: ConsoleMessage) -> None:
+        if said.type == "error":
+            note(said.location["url"], said.text)
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: note(page.url, str(error)))
+    page.on("requestfailed", lambda request: note(request.url, request.failure))
     return found
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from lockgate.app.connect_pages import pages_of
+from lockgate.app.console_door import Joined
 from lockgate.app.edge import Edge
-from lockgate.app.exchange import Application
 from lockgate.app.gateway import Gateway
 from lockgate.app.ingress_http import Ingress
 from lockgate.app.logout import PATH as LOGOUT
@@ -42,8 +42,10 @@ def ingress_of(
     ingress = Ingress(
         gateway, edge, plant.authenticator, refused, health, plant.brake, resource, beside
     )
-    ingress.console = console_of(plant, settings, logouts, refused)
-    ingress.pages = pages_of(plant).app
+    pages = pages_of(plant)
+    if (joined := console_of(plant, settings, logouts, refused)) is not None:
+        ingress.console, pages.visitors = joined.application, joined.visitors
+    ingress.pages = pages.app
     return ingress
 
 
@@ -52,16 +54,14 @@ def console_of(
     settings: Callable[[], Settings],
     logouts: Logouts,
     refused: Callable[[str, str], None],
-) -> Application | None:
+) -> Joined | None:
     """The console, where the settings ask for one: only then what it is made of is loaded.
 
     Raises ``ReferenceBroken`` and ``StoreDown``.
     """
     if settings().console.issuer is None:
         return None
-    made: Application = loaded("lockgate.app.console").console_for(
-        plant, settings, logouts, refused
-    )
+    made: Joined = loaded("lockgate.app.console").console_for(plant, settings, logouts, refused)
     return made
 
 

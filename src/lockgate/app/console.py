@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from os import urandom
 
-from lockgate.app.exchange import Application
+from lockgate.app.console_door import Joined
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import Console, rules_of
 from lockgate.app.stamps import now_ms
@@ -12,6 +12,7 @@ from lockgate.control_plane.console.application import console
 from lockgate.control_plane.console.backing import Backing
 from lockgate.control_plane.console.provider import Client, Provider
 from lockgate.control_plane.console.sessions import Sessions
+from lockgate.control_plane.console.visitors import Visitors
 from lockgate.control_plane.services.logouts import Logouts
 from lockgate.identity.id_token import IdTokenCheck
 from lockgate.store.console_sessions import StoredConsoleSessions
@@ -24,22 +25,21 @@ def console_for(
     settings: Callable[[], Settings],
     logouts: Logouts,
     refused: Callable[[str, str], None],
-) -> Application:
+) -> Joined:
     """``settings``: those in force when asked. Raises ``ReferenceBroken`` and ``StoreDown``."""
     asked, stores = settings().console, plant.stores
-    return console(
-        Backing(
-            provider=provider_of(plant, asked, asked.issuer or ""),
-            sessions=Sessions(StoredConsoleSessions(stores.engine), plant.sealer, now_ms, urandom),
-            privileges=StoredPrivileges(stores.engine),
-            recovery=StoredRecovery(stores.engine),
-            events=stores.events,
-            rules=lambda: rules_of(settings().admin),
-            logouts=logouts,
-            pepper=stores.secrets.pepper(),
-            refused=refused,
-        )
+    backing = Backing(
+        provider=provider_of(plant, asked, asked.issuer or ""),
+        sessions=Sessions(StoredConsoleSessions(stores.engine), plant.sealer, now_ms, urandom),
+        privileges=StoredPrivileges(stores.engine),
+        recovery=StoredRecovery(stores.engine),
+        events=stores.events,
+        rules=lambda: rules_of(settings().admin),
+        logouts=logouts,
+        pepper=stores.secrets.pepper(),
+        refused=refused,
     )
+    return Joined(console(backing), Visitors(backing))
 
 
 def provider_of(plant: Plant, asked: Console, issuer: str) -> Provider:

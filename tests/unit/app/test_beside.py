@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lockgate.app.beside import logouts_of
@@ -19,7 +20,7 @@ from lockgate.identity.logout_token import EVENT
 from lockgate.model.console import ConsoleSession
 from lockgate.store.console_sessions import StoredConsoleSessions
 from support.asgi import Visit
-from support.house import HOST, House
+from support.house import EDGE, HOST, House
 from support.staged import PERMIT_ALL
 from support.tokens import OwnIssuer
 
@@ -45,10 +46,11 @@ async def test_pages_for_browsers_are_no_way_around_bounds_and_proxies() -> None
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": (await receive())["body"]})
 
-    house = House()
+    house = House(msgspec.structs.replace(EDGE, console="https://console.example"))
     house.ingress.pages = pages
     for headers, body, status in (
         ({"host": HOST}, b"a=1", 200),
+        ({"host": "console.example"}, b"a=1", 200),
         ({"host": "evil.example"}, b"", 421),
         ({"host": HOST, "x-forwarded-client-cert": 'Cert="x"'}, b"", 400),
         ({"host": HOST}, b"x" * 70_000, 413),

@@ -42,8 +42,8 @@ async def test_the_console_stands_on_the_gateways_stores(tmp_path: Path) -> None
         found = console_of(plant, settings, logouts, lambda _, __: None)
         assert found is not None
         other = console_for(plant, settings, logouts, lambda _, __: None)
-        for application in (found, other):
-            browser = Browser(to_application(application), "https://gate.example")
+        for joined in (found, other):
+            browser = Browser(to_application(joined.application), "https://gate.example")
             page = await browser.get("/console/recover")
             wrong = await browser.submit(page, "/console/recover", code="guess")
             assert wrong.status == 403

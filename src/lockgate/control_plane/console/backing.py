@@ -93,7 +93,8 @@ def _recognise(cookie: str, backing: Backing) -> Visitor | None:
     roles = ",".join(sorted(one.id for one in held))
     if roles == session.roles:
         return Visitor(session)
-    renewed = backing.sessions.renew(session, roles)
+    subject = backing.sessions.subject_in(cookie)
+    renewed = backing.sessions.renew(session, roles, subject)
     return Visitor(renewed[1], renewed[0]) if renewed else None
 
 

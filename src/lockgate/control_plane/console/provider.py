@@ -40,6 +40,8 @@ class SignIn(msgspec.Struct, frozen=True):
     verifier: str
     """RFC 7636, section 4.1."""
     begun: int
+    onward: str = ""
+    """Path and query of ours to go to afterwards; empty: the first page."""
 
 
 class _Described(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Coming in and going out: by the identity provider, by a recovery code, and by its word (logout).
 
-There is no parameter that says where to go afterwards, so no page of others can choose it.
+There is no parameter that says where to go afterwards, so no page of others can choose it: other
+pages of ours that need somebody signed in say it, and the browser carries it sealed.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from lockgate.control_plane.console.backing import (
 )
 from lockgate.control_plane.console.failures import SignInFailed
 from lockgate.control_plane.console.pages import (
+    HOME,
     SESSION,
     VISIT,
     VISIT_SECONDS,
@@ -46,14 +48,35 @@ _SIGN_IN, _RECOVER = "console/sign-in", "console/recover"
 """Purposes of the visit's cookie."""
 
 
+LONGEST_ONWARD = 2_048
+"""Characters. Browsers take cookies of 4,096 bytes, names and all (RFC 6265bis, section 5.6)."""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """Who has signed in."""
+
+    actor: Actor
+    sid: str
+    lasts: int
+    """Milliseconds."""
+    subject: str = ""
+    """As policy names the person; empty for the recovery admin."""
+
+
 class SignInPages:
     def __init__(self, backing: Backing) -> None:
         self._backing = backing
         self._sessions = backing.sessions
 
     async def begin(self, request: Request) -> Response:  # noqa: ARG002
-        """RFC 6749, section 4.1.1, with PKCE (S256), ``state`` and ``nonce``."""
-        begun = SignIn(self._random(), self._random(), self._random(), self._sessions.now_ms())
+        return await self.begin_for("")
+
+    async def begin_for(self, onward: str) -> Response:
+        """RFC 6749, section 4.1.1, with PKCE (S256), ``state`` and ``nonce``. ``onward``: see
+        ``SignIn``; too long for a cookie, it is left out. Raises ``SignInFailed``."""
+        onward = onward if len(onward) <= LONGEST_ONWARD else ""
+        now = self._sessions.now_ms()
+        begun = SignIn(self._random(), self._random(), self._random(), now, onward)
         response = go(await self._backing.provider.address(begun))
         cookie = self._sessions.sealer.seal(_SIGN_IN, msgspec.json.encode(begun))
         put_cookie(response, VISIT, cookie, VISIT_SECONDS)
@@ -74,7 +97,8 @@ class SignInPages:
         if not await asyncio.to_thread(self._sessions.store.once, taken, forget, now):
             raise SignInFailed("this sign-in was completed before")
         actor = Actor(f"oidc:{person.sub}", "console", visible(person.name))
-        return await self._open(request, actor, person.session, ABSOLUTE_MS)
+        opened = Opened(actor, person.session, ABSOLUTE_MS, person.subject)
+        return await self._open(request, opened, begun.onward)
 
     async def ask_code(self, request: Request) -> Response:  # noqa: ARG002
         cookie = self._sessions.sealer.seal(_RECOVER, self._sessions.random_bytes(16))
@@ -91,7 +115,7 @@ class SignInPages:
         nobody = Actor("", "console", _peer(request))
         recovery = self._backing.recovery_of(nobody)
         actor = await asyncio.to_thread(recovery.use, fields.get("code", ""))
-        return await self._open(request, actor, "", RECOVERY_MS)
+        return await self._open(request, Opened(actor, "", RECOVERY_MS))
 
     async def sign_out(self, request: Request) -> Response:
         visitor, _ = await sent(request, self._backing)
@@ -112,14 +136,17 @@ class SignInPages:
             raise SignInFailed(str(error)) from error
         return JSONResponse({})
 
-    async def _open(self, request: Request, actor: Actor, sid: str, lasts: int) -> Response:
+    async def _open(self, request: Request, opened: Opened, onward: str = "") -> Response:
         """A session under a new id, whatever the browser brought along."""
         await self._end_former(request)
+        actor = opened.actor
         event = self._event("session.opened", "console.sign-in", actor, _peer(request))
         await asyncio.to_thread(self._backing.events.append, (event,))
         name = "recovery admin" if actor.identity == RECOVERY else actor.account
-        cookie, _ = await asyncio.to_thread(self._sessions.open, actor.identity, name, sid, lasts)
-        response = go()
+        cookie, _ = await asyncio.to_thread(
+            self._sessions.open, actor.identity, name, opened.sid, opened.lasts, opened.subject
+        )
+        response = go(onward or HOME)
         put_cookie(response, SESSION, cookie)
         drop_cookie(response, VISIT)
         return response
