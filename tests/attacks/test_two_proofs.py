@@ -3,6 +3,7 @@ allowed more than either would be."""
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,7 +159,7 @@ async def test_neither_reaches_a_server_behind_the_gate(tmp_path: Path) -> None:
         gate = Gateway(tmp_path, {"far": {"url": url}}, issuers=issuers)
         key = gate.key("alice")
         async with gate:
-            token = own.token(aud=gate.url)
+            token = own.token(aud=gate.url, exp=int(time.time()) + 300)
             client = McpClient(http, gate.url, token)
             said = await client.modern("tools/list", headers={HEADER: key})
             assert said.result["tools"]

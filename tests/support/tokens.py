@@ -69,7 +69,7 @@ class OwnIssuer:
     def claims(self, **changes: Any) -> Json:
         """Of an access token as RFC 9068 has it. None takes a claim away."""
         all_of_it = {
-            "iss": self.url, "sub": "alice", "aud": RESOURCE, "exp": NOW + 300, "iat": NOW - 5,
+            "iss": self.url, "sub": "alice", "aud": RESOURCE, "exp": NOW + 3_600, "iat": NOW - 5,
             "jti": uuid.uuid4().hex, "client_id": "desk", **changes,
         }  # fmt: skip
         return {name: value for name, value in all_of_it.items() if value is not None}
