@@ -7,18 +7,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from support import scim_gateway
 from support.gateway import Gateway
 from support.oidc_provider import CLIENTS, Provider, running_provider
 
 SERVER = str(Path(__file__).parent / "guarded_server.py")
 GATE = "lockgate"
 SECRET = "secret-of-lockgate-" + "y" * 24
-_ENVIRONMENT = {"GATE_SECRET": SECRET}
+_ENVIRONMENT = {"GATE_SECRET": SECRET, "SCIM_SECRET": scim_gateway.SECRET}
 
 
 class House(msgspec.Struct, frozen=True):
@@ -45,9 +47,15 @@ def guarded_server(issuer: str, *tls: str) -> Iterator[str]:
 
 @contextmanager
 def house(
-    folder: Path, credential: Mapping[str, Any], *, workers: int = 1, **settings: Any
+    folder: Path,
+    credential: Mapping[str, Any],
+    *,
+    workers: int = 1,
+    people: Mapping[str, Any] = MappingProxyType({}),
+    **settings: Any,
 ) -> Iterator[House]:
-    """``credential``: what joins ``issuer`` and ``client`` in it. ``settings`` of the provider."""
+    """``credential``: what joins ``issuer`` and ``client`` in it; ``people``: the gateway's section
+    of that name. ``settings`` of the provider."""
     robot = {"client_secret": SECRET, "redirect_uris": [], "response_types": [],
              "grant_types": ["client_credentials"]}  # fmt: skip
     with (
@@ -64,6 +72,7 @@ def house(
             }}},
             listen={"port": 0, "workers": workers},
             fetch={"internal": [provider.issuer, origin(upstream)]},
+            people=dict(people),
         )  # fmt: skip
         gate.environment |= _ENVIRONMENT
         gate.key("alice"), gate.key("bob")

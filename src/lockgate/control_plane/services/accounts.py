@@ -9,6 +9,7 @@ from lockgate.control_plane.services.refused import Refused
 from lockgate.model import Account, AuditEvent
 
 State = Literal["connected", "broken"]
+Revoked = Literal["done", "not asked", "not offered", "failed"]
 
 
 class AccountStore(Protocol):
@@ -29,8 +30,10 @@ class ConnectedAccounts:
         actor: str,
         now_ms: Callable[[], int],
         random_bytes: Callable[[int], bytes],
+        via: str = "cli",
     ) -> None:
         self._store = store
+        self._via = via
         self._events = events
         self._actor = actor
         self._now_ms = now_ms
@@ -44,7 +47,7 @@ class ConnectedAccounts:
         )
 
     def disconnect(self, principal: str, upstream: str = "") -> tuple[Account, ...]:
-        """The tokens are destroyed here; whoever gave them is not told. On record first.
+        """The tokens are destroyed here; whoever gave them is not told.
 
         Raises ``Refused`` where there is nothing to disconnect.
         """
@@ -55,11 +58,16 @@ class ConnectedAccounts:
                 f"{principal} has no account{at}.", "`lockgate accounts list` names them."
             )
         for one in found:
-            self._journal(one)
-            self._store.disconnect_now(one.principal, one.upstream)
+            self.end(one, "not asked")
         return found
 
-    def _journal(self, one: Account) -> None:
+    def end(self, one: Account, revoked: Revoked) -> None:
+        """``revoked``: what the server that gave its tokens said to ending them. On record first.
+        Blocks; raises ``StoreDown`` and ``EventRefused``."""
+        self._journal(one, revoked)
+        self._store.disconnect_now(one.principal, one.upstream)
+
+    def _journal(self, one: Account, revoked: Revoked) -> None:
         event = AuditEvent(
             id=self._random_bytes(16).hex(),
             call="",
@@ -67,12 +75,13 @@ class ConnectedAccounts:
             at=self._now_ms(),
             effect="permit",
             reason="admin.changed",
-            header={"action": "account.disconnect", "target": one.upstream, "issuer": one.issuer},
+            header={"action": "account.disconnect", "target": one.upstream, "issuer": one.issuer,
+                    "revoked": revoked},
             slots={
-                "actor": json.dumps({"account": self._actor, "via": "cli"}).encode(),
+                "actor": json.dumps({"account": self._actor, "via": self._via}).encode(),
                 "subject": json.dumps({"subject": one.principal}).encode(),
             },
-        )
+        )  # fmt: skip
         self._events.append((event,))
 
 

@@ -38,5 +38,6 @@ def test_the_record_says_who_did_it_and_names_no_person_in_its_header() -> None:
     (recorded,) = events.tail(9)
     assert b"opal" in recorded.event.slots["actor"]
     assert "alice" not in str(recorded.event.header)
+    assert recorded.event.header["revoked"] == "not asked"
     with pytest.raises(Refused, match="no account at notes"):
         service(store, events).disconnect("person:alice", "notes")
