@@ -144,10 +144,15 @@ class Streams:
             raise refused
         return goes_on
 
-    async def _good(self, exchange: Exchange) -> bool:
+    async def _good(
+        self, exchange: Exchange, working: "asyncio.Task[Answer] | None" = None
+    ) -> bool:
+        """Whether a stream may go on. ``working``: ended where its credential is not accepted."""
         try:
             return await self._holds(exchange)
         except WireRefusal:
+            if working is not None:
+                working.cancel(REVOKED)
             return False
 
     async def _resumable(
@@ -163,7 +168,7 @@ class Streams:
         working.add_done_callback(lambda done: conclude(done, track))
         self._gateway.inflight.abandon(working)
         try:
-            await self._follow(exchange, track.follow(), lambda: self._good(exchange))
+            await self._follow(exchange, track.follow(), lambda: self._good(exchange, working))
         except asyncio.CancelledError:  # the server is stopping, not the call
             working.cancel()
             raise
