@@ -15,7 +15,7 @@ help: ## Print this help.
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV) ## Set up, then show the gateway at work before real MCP servers.
-	@sh scripts/setup_node.sh || echo "No Node.js here: the demo goes on with fewer upstreams."
+	@sh scripts/setup_node.sh || echo "No Node.js here: the demo goes on with fewer upstreams and without the scene of signing in."
 	@$(WITH_NODE) .venv/bin/lockgate demo $(ARGS)
 
 test: $(VENV) $(NODE) ## Set up, then run every test. ARGS="..." goes to pytest.

@@ -76,8 +76,13 @@ async def _costs() -> Mapping[str, float]:
         standing, text = _standing(place)
         token = token_of(key, _ISSUER, RESOURCE)
         found = {"first sight of a token": await _one(standing, token)}
-        for name, shown in (("warm API key", text), ("warm access token", token)):
-            evidence = Evidence((f"Bearer {shown}",), "192.0.2.1", url=RESOURCE)
+        warm: dict[str, tuple[str, tuple[str, ...]]] = {
+            "warm API key": (text, ()),
+            "warm access token": (token, ()),
+            "warm access token and API key": (token, (text,)),
+        }
+        for name, (shown, beside) in warm.items():
+            evidence = Evidence((f"Bearer {shown}",), "192.0.2.1", url=RESOURCE, key=beside)
             found[name] = await _many(standing, evidence)
         return found
 

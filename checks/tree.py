@@ -71,8 +71,8 @@ class Tree:
 
     @cached_property
     def files(self) -> Mapping[str, Path]:
-        """Every text file of the project, those at its top among them; ``.git`` of a worktree is
-        git's."""
+        """Every text file of the project, those at its top among them."""
+        # In a second working tree ``.git`` is a file of git's own.
         tops = [p for p in sorted(self.root.iterdir()) if p.is_file() and p.name != ".git"]
         found = [*tops, *(p for folder in FOLDERS for p in _walk(self.root / folder))]
         return {p.relative_to(self.root).as_posix(): p for p in found if p.suffix in _TEXT}

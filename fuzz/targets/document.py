@@ -6,6 +6,7 @@ Scalars are the bytes that stand for them, so that ``1`` is not ``1.0`` here.
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import chain
 
 _TOKEN = re.compile(rb'[ \t\n\r]*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^ \t\n\r{}\[\],:"]+)', re.S)
 
@@ -59,15 +60,32 @@ def read(raw: bytes) -> Node:
     return root
 
 
-Shape = tuple[object, ...] | bytes
+Shape = tuple[object, ...]
+"""A value's brackets, keys and scalars (bytes) in their order. Flat, for it may be deep."""
+
+_ENDS = {"{": "}", "[": "]"}
 
 
 def shape(raw: bytes, node: Node | None = None) -> Shape:
-    """The value as nested tuples: members with their decoded keys in order, scalars as bytes."""
-    node = node or read(raw)
-    if node.kind == "{":
-        inside = zip(node.keys, (shape(raw, n) for n in node.inside), strict=True)
-        return ("{", *inside)
-    if node.kind == "[":
-        return ("[", *(shape(raw, n) for n in node.inside))
-    return node.text(raw)
+    found: list[object] = []
+    left: list[object] = [node or read(raw)]
+    while left:
+        one = left.pop()
+        if not isinstance(one, Node):
+            found.append(one)
+        elif not one.kind:
+            found.append(one.text(raw))
+        else:
+            found.append(one.kind)
+            left.append(_ENDS[one.kind])
+            names = one.keys or [""] * len(one.inside)
+            for name, inner in zip(reversed(names), reversed(one.inside), strict=True):
+                left += [inner, ("key", name)]
+    return tuple(found)
+
+
+def shape_of(node: Node, parts: list[Shape]) -> Shape:
+    """Of an object or array like ``node``, with other values in it."""
+    names = node.keys or [""] * len(parts)
+    inside = [(("key", name), *part) for name, part in zip(names, parts, strict=True)]
+    return (node.kind, *chain.from_iterable(inside), _ENDS[node.kind])

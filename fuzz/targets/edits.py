@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from fuzz.parts import LIMITS, cut, is_json, text
-from fuzz.targets.document import Node, Shape, read, shape
+from fuzz.targets.document import Node, Shape, read, shape, shape_of
 from lockgate.wire import edit
 from lockgate.wire.refusal import WireRefusal
 from lockgate.wire.strict_json import check
@@ -191,7 +191,7 @@ def _changed(raw: bytes, node: Node, path: tuple[str, ...], new: Shape) -> Shape
     if path[0] == "*":
         if node.kind != "[":
             return shape(raw, node)
-        return ("[", *(_changed(raw, n, path[1:], new) for n in node.inside))
+        return shape_of(node, [_changed(raw, n, path[1:], new) for n in node.inside])
     if node.child(path[0]) is None:
         return shape(raw, node)
     names = node.keys if node.kind == "{" else [str(i) for i in range(len(node.inside))]
@@ -199,7 +199,7 @@ def _changed(raw: bytes, node: Node, path: tuple[str, ...], new: Shape) -> Shape
         _changed(raw, n, path[1:], new) if name == path[0] else shape(raw, n)
         for name, n in zip(names, node.inside, strict=True)
     ]
-    return ("{", *zip(names, parts, strict=True)) if node.kind == "{" else ("[", *parts)
+    return shape_of(node, parts)
 
 
 _EDITS: dict[str, Callable[[bytes, tuple[str, ...], bytes], None]] = {

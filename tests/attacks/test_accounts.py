@@ -149,7 +149,9 @@ async def test_a_changed_redirect_uri_leads_nowhere(accounts: House, where: str)
 
 
 @pytest.mark.parametrize("iss", ["https://evil.example", "{issuer}/", None])
-async def test_an_answer_of_another_server_is_not_taken(accounts: House, iss: str | None) -> None:
+async def test_mix_up_an_answer_of_another_server_is_not_taken(
+    accounts: House, iss: str | None
+) -> None:
     """Mix-up (RFC 9207): no code goes to the wrong token endpoint."""
     browser = ConnectBrowser()
     back = back_of(accounts, browser, await link_for(accounts, "bob"), "bob")

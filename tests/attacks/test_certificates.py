@@ -37,6 +37,12 @@ def nginx(front: Front) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
+def haproxy(front: Front) -> Iterator[int]:
+    with front.haproxy(front.authority.issue("x", dns=("balancer.example",))) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
 def reporter(front: Front) -> Issued:
     """Whom the attacker would like to be. Its certificate is public; its key is not."""
     return front.authority.workload("reporter")
@@ -119,6 +125,20 @@ async def test_forged_header_that_nginx_lets_through(
     front: Front, reporter: Issued, nginx: int, form: str
 ) -> None:
     assert await front.reason(at=nginx, **forged(reporter)[form]) == "auth.forwarded"
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_forged_header_through_haproxy_is_removed(
+    front: Front, reporter: Issued, haproxy: int, form: str
+) -> None:
+    """As its recipe in the documents says, in every form."""
+    headers, desk = forged(reporter)[form], front.authority.workload("desk")
+    before = len(front.who())
+    assert await front.reason(at=haproxy, **headers) == "auth.missing"
+    assert await front.reason(None, front.alice, at=haproxy, **headers) == ""
+    assert await front.reason(desk, front.alice, at=haproxy, **headers) == ""
+    seen = [who["workload"] for who in front.who()[before:]]
+    assert seen == ["", f"{DOMAIN}/desk"]
 
 
 async def test_names_in_a_certificate_that_forge_an_element_of_xfcc(

@@ -1,5 +1,5 @@
-"""Real Envoy and nginx in front of the gate, with a certificate of their own: whose certificate a
-client showed them, and where it is, is what the gate goes by."""
+"""Real Envoy, nginx and HAProxy in front of the gate, with a certificate of their own: whose
+certificate a client showed them, and where it is, is what the gate goes by."""
 
 import base64
 from collections.abc import Iterator
@@ -19,14 +19,17 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         yield made
 
 
-@pytest.fixture(scope="module", params=["envoy", "nginx"])
+@pytest.fixture(scope="module", params=["envoy", "nginx", "haproxy"])
 def proxy(request: pytest.FixtureRequest, front: Front) -> Iterator[int]:
     """Its port."""
     if request.param == "envoy":
         with front.envoy(front.authority.workload("envoy")) as port:
             yield port
-    else:
+    elif request.param == "nginx":
         with front.nginx(front.authority.issue("nginx")) as port:
+            yield port
+    else:
+        with front.haproxy(front.authority.issue("x", dns=("balancer.example",))) as port:
             yield port
 
 
@@ -56,7 +59,7 @@ async def test_the_address_is_the_client_s(front: Front, proxy: int) -> None:
 
 
 async def test_a_balancer_that_writes_rfc_9440(front: Front) -> None:
-    """Such as HAProxy, whose words are said here."""
+    """One that is no HAProxy: its words are said here."""
     balancer = front.authority.issue("x", dns=("balancer.example",))
     reporter = front.authority.workload("reporter")
     words = {"client_cert": _sequence(reporter.der), "x_forwarded_for": "192.0.2.77"}

@@ -151,6 +151,18 @@ class Front:
         with _running(argv, self.folder / "nginx.log", port):
             yield port
 
+    @contextmanager
+    def haproxy(self, own: Issued) -> Iterator[int]:
+        """The same for HAProxy, by the recipe of docs/certificates.md, but for its places."""
+        port = free_port()
+        file = self.folder / "haproxy.cfg"
+        file.write_text(_haproxy(self, port, own))
+        program = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
+        assert program is not None, "haproxy is missing: run scripts/setup_servers.sh"
+        argv = [program, "-db", "-f", str(file)]
+        with _running(argv, self.folder / "haproxy.log", port):
+            yield port
+
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -291,3 +303,28 @@ http {{
   }}
 }}
 """
+
+
+def _haproxy(front: Front, port: int, own: Issued) -> str:
+    documented = (ROOT / "docs" / "certificates.md").read_text()
+    text = documented.partition("```haproxy\n")[2].partition("```")[0]
+    places = {
+        "bind :443": f"bind 127.0.0.1:{port}",
+        "gate.internal:8443": f"127.0.0.1:{front.port}",
+        "str(gate.internal)": "str(localhost)",
+        "verifyhost gate.internal": "verifyhost localhost",
+        "/etc/haproxy/gate.pem": _with_key(front.server, front.folder / "haproxy-gate.pem"),
+        "/etc/haproxy/balancer.pem": _with_key(own, front.folder / "haproxy-own.pem"),
+        "/etc/haproxy/clients-ca.pem": str(front.ca),
+        "/etc/haproxy/gate-ca.pem": str(front.ca),
+    }
+    for place, here in places.items():
+        assert text.count(place) == 1, place
+        text = text.replace(place, here)
+    return text
+
+
+def _with_key(one: Issued, file: Path) -> str:
+    certificate, key = one.write(file.parent, file.stem)
+    file.write_text(certificate.read_text() + key.read_text())
+    return str(file)

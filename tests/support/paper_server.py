@@ -40,6 +40,8 @@ class PaperServer:
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
         self.asked: list[Asked] = []
+        self.reached = 0
+        """Connections, whatever came over them."""
         self.url = ""
 
     def fetcher(self) -> Fetcher:
@@ -85,6 +87,7 @@ class PaperServer:
         self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reached += 1
         try:
             asked = await _read(reader)
         except (asyncio.IncompleteReadError, ConnectionError):

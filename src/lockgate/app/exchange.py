@@ -19,6 +19,8 @@ HeaderList = Sequence[tuple[bytes, bytes]]
 
 TRANSPORT_HEADER = "lockgate-transport"
 """Sent by ``lockgate stdio``."""
+KEY_HEADER = "lockgate-key"
+"""An API key beside an access token. Without the X- of old (RFC 6648)."""
 
 
 LINGER_SECONDS = 2.0
@@ -57,7 +59,7 @@ class Exchange:
         sent = self.headers.all
         return Evidence(
             tuple(sent("authorization")), self.peer, self.certificate, tuple(sent("dpop")),
-            method=self.method, url=self.base + self.path,
+            tuple(sent(KEY_HEADER)), method=self.method, url=self.base + self.path,
         )  # fmt: skip
 
     async def body(self, most: int, seconds: float) -> bytes:

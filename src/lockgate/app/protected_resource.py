@@ -16,6 +16,7 @@ _DPOP = f'DPoP algs="{" ".join(SIGNATURES)}"'
 _ERRORS = {
     "auth.missing": "", "auth.certificate": "",
     "auth.invalid": "invalid_token", "auth.inactive": "invalid_token",
+    "auth.mismatch": "invalid_token",
     "auth.scope": "insufficient_scope",
     "auth.proof": "invalid_dpop_proof", "auth.nonce": "use_dpop_nonce",
 }  # fmt: skip

@@ -146,7 +146,7 @@ async def serve(
         line = Line(seat) if seat else None
         async with opened(path, settings, bound, line, seen) as running:
             config = server_config(running.ingress, settings, running.refused)
-            server = Server(config, running.gateway.hub.stop, _greeter(running))
+            server = Server(config, running.gateway.hub.stop, greeter_of(running))
             if line is None:
                 server.ready = lambda: ready(f"{scheme_of(settings)}://{bound}")
             else:
@@ -211,7 +211,7 @@ def expose(plant: Plant, settings: Settings, bound: str, front: Front) -> Edge:
     return edge_of(settings, bound, front)
 
 
-def _greeter(running: Running) -> Greeter | None:
+def greeter_of(running: Running) -> Greeter | None:
     """Of TLS; whether there is any changes at the next start only."""
     first = running.ingress.edge.tls
     if first is None:

@@ -20,7 +20,6 @@ from lockgate.store.accounts import StoredAccounts, account_key
 from lockgate.store.events import StoredEvents
 from lockgate.store.failing import store_errors
 from lockgate.store.keys import StoredKeys
-from lockgate.store.migrate import upgrade
 from lockgate.store.people import StoredPeople
 from lockgate.store.postgresql import has_schema, open_postgresql
 from lockgate.store.secret_ledger import StoredSecretLedger
@@ -50,9 +49,9 @@ def open_stores(data_dir: Path, database: str = "") -> Stores:
     if database:
         with store_errors(f"cannot use {data_dir}"):
             private_folder(data_dir)
-        engine = open_postgresql(database, upgrade)
+        engine = open_postgresql(database, _upgrade)
     else:
-        engine = open_sqlite(data_dir / EMBEDDED, upgrade)
+        engine = open_sqlite(data_dir / EMBEDDED, _upgrade)
     host = host_id(data_dir)
     ledger = StoredSecretLedger(engine, secrets.pepper)
     kept = (StoredEvents(engine), StoredKeys(engine), StoredPeople(engine))
@@ -102,6 +101,10 @@ def load_extra(module: str) -> Any:
                               f"lockgate[{_EXTRAS[package]}]") from missing  # fmt: skip
 
 
+def _upgrade(engine: Engine) -> None:
+    loaded("lockgate.store.migrate").upgrade(engine)
+
+
 def loaded(module: str) -> Any:
-    """A module that is loaded only where the settings need it: the one place for that."""
+    """A module that is loaded only where it is needed: the one place for that."""
     return import_module(module)

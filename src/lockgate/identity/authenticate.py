@@ -1,7 +1,7 @@
 """Step 3: evidence to principal. Says who may check which kind of credential, in one place.
 
-A key or a token says who it is; a proof of possession (RFC 9449) and a certificate (RFC 8705) say
-that it was sent by its owner. All that is shown must hold, and agree.
+A key or a token says who it is, or both do; a proof of possession (RFC 9449) and a certificate (RFC
+8705) say that it was sent by its owner. All that is shown must hold, and agree.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from lockgate.identity.access_token import Accepted
+from lockgate.identity.agreement import agreed
 from lockgate.identity.api_key import KeyCheck, looks_like_key
 from lockgate.identity.bearer_token import TokenCheck
 from lockgate.identity.dpop import NonceWanted, ProofCheck
@@ -91,7 +92,7 @@ class Authenticator:
         known = await self._tokens.check(text, now_ms, grace_ms)
         if isinstance(known, AuthRefusal):
             return known, None
-        found = self._judge(scheme, known, evidence, shown)
+        found = self._beside(self._judge(scheme, known, evidence, shown), evidence, now_ms)
         if known.key and isinstance(found, Principal):
             found = await prove(found, evidence, text, known.key, now_ms)
         return joined(found, shown), None if known.bound else Presented(text, known)
@@ -102,6 +103,16 @@ class Authenticator:
         if scheme != "bearer":
             return AuthRefusal("auth.malformed", "a key is sent as a Bearer token")
         return self._keys.check(text, evidence.peer, now_ms)
+
+    def _beside(
+        self, known: Principal | AuthRefusal, evidence: Evidence, now_ms: int
+    ) -> Principal | AuthRefusal:
+        """``known``, together with the key that came beside its token, if one did. Before any proof
+        is used up, and after all that takes time: what revokes a key counts at once."""
+        if not evidence.key or isinstance(known, AuthRefusal):
+            return known
+        key = self._keys.check(evidence.key[0], evidence.peer, now_ms)
+        return key if isinstance(key, AuthRefusal) else agreed(known, key)
 
     def _judge(
         self, scheme: str, known: Accepted, evidence: Evidence, shown: Shown | None
@@ -138,13 +149,15 @@ class Authenticator:
 
 
 def _credential(evidence: Evidence) -> tuple[str, str] | AuthRefusal:
-    if not evidence.authorization:
+    if not evidence.authorization and not evidence.key:
         return AuthRefusal("auth.missing")
-    if len(evidence.authorization) > 1:
-        return AuthRefusal("auth.malformed", "more than one Authorization header")
+    if len(evidence.authorization) != 1:
+        return AuthRefusal("auth.malformed", "not one Authorization header")
     found = _CREDENTIAL.fullmatch(evidence.authorization[0])
     if found is None:
         return AuthRefusal("auth.malformed", "neither a Bearer nor a DPoP token")
+    if evidence.key and (len(evidence.key) > 1 or looks_like_key(found[2])):
+        return AuthRefusal("auth.malformed", "more than one key")
     return found[1].lower(), found[2]
 
 

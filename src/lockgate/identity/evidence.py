@@ -13,6 +13,8 @@ class Evidence(msgspec.Struct, frozen=True):
     us or with a proxy that is trusted to say so; empty where there was none."""
     dpop: tuple[str, ...] = ()
     """The values of all ``DPoP`` headers (RFC 9449, 4.1)."""
+    key: tuple[str, ...] = ()
+    """The values of all ``Lockgate-Key`` headers: an API key beside an access token."""
     method: str = "POST"
     url: str = ""
     """Where the request was sent to, without query and fragment (RFC 9449, 4.2: ``htu``)."""

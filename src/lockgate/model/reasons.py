@@ -103,10 +103,14 @@ REASONS = _catalogue(
     # Credentials: step 3.
     _R("auth.missing", "No credential was sent.",
        "Send Authorization: Bearer with an API key or an access token.", REFUSED, 401),
-    _R("auth.malformed", "The Authorization header is malformed.",
-       "Send Authorization: Bearer with an API key or an access token.", REFUSED, 400),
+    _R("auth.malformed", "The credentials are not sent as they must be.",
+       "Send one Authorization: Bearer with an API key or an access token; Lockgate-Key beside a "
+       "token only.", REFUSED, 400),
     _R("auth.invalid", "The credential is not valid.",
        "Sign in again, or ask the operator for a new key.", REFUSED, 401),
+    _R("auth.mismatch", "The API key and the access token do not belong together.",
+       "Send a key and a token of the same person and agent with a scope in common, or only one.",
+       REFUSED, 401),
     _R("auth.inactive", "The person behind this credential is not active here.",
        "Ask the operator: your account is blocked, or no directory knows it.", REFUSED, 401),
     _R("auth.throttled", "Too many wrong credentials came from this address.",

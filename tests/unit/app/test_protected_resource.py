@@ -63,6 +63,7 @@ def test_a_challenge_says_where_to_get_a_token() -> None:
     )
     assert dpop.startswith('DPoP algs="')
     assert said("auth.invalid", CORP)[0][1].endswith(', error="invalid_token"')
+    assert said("auth.mismatch", CORP)[0][1].endswith(', error="invalid_token"')
     assert said("auth.scope", CORP)[0][1].endswith(', error="insufficient_scope"')
 
 

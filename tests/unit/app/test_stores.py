@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +42,17 @@ def test_an_extra_that_is_missing_is_named() -> None:
     assert load_extra("keyring").__name__ == "keyring"
     with pytest.raises(ReferenceBroken, match=r"lockgate\[aws\]"):
         load_extra("boto3.no_such_part")
+
+
+def test_only_a_start_that_migrates_loads_what_migrates(tmp_path: Path) -> None:
+    opening = (
+        "import sys; from lockgate.app.stores import *; "
+        f"open_stores(Path({str(tmp_path)!r})); print('alembic' in sys.modules)"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", opening], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert told == ["True", "False"]

@@ -14,6 +14,7 @@ def test_files_are_those_of_the_project_only(tmp_path: Path) -> None:
         tmp_path,
         {
             "Makefile": "",
+            ".git": "",
             ".ci/run": "",
             "src/lockgate/a.py": "",
             "src/lockgate/__pycache__/a.py": "",

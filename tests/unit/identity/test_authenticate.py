@@ -266,3 +266,49 @@ async def test_a_revoked_token_is_exchanged_for_nobody(world: World) -> None:
     await world.authn(f"Bearer {world.own.token(jti='t-1')}")
     world.revocations.add(Revocation("token", world.own.url, "t-1", NOW_MS, NOW_MS * 2))
     assert asked.shown_by("person:alice", NOW_MS) is None
+
+
+async def test_a_key_beside_a_token_is_one_more_proof_of_the_same_caller(world: World) -> None:
+    sent = f"Bearer {world.own.token(scope='read')}"
+    found = await world.ask(sent, key=(TEXT,))
+    assert isinstance(found, Principal)
+    assert found.id == "person:alice"
+    assert found.scopes == {"read"}
+    assert found.authn == {"oauth", "api_key"}
+    others = f"Bearer {world.own.token(sub='bob')}"
+    assert await world.reason(others, key=(TEXT,)) == "auth.mismatch"
+    ca = certified(world)
+    certificate = ca.workload("desk").der
+    assert await world.authn(sent, key=(TEXT,), certificate=certificate) == {
+        "oauth", "api_key", "mtls"
+    }  # fmt: skip
+
+
+async def test_neither_makes_up_for_the_other(world: World) -> None:
+    token = f"Bearer {world.own.token()}"
+    assert await world.reason(token, key=(TEXT[:-1],)) == "auth.invalid"
+    assert await world.reason(token, key=("",)) == "auth.invalid"
+    assert await world.reason(token, key=(world.own.token(),)) == "auth.invalid"
+    assert await world.reason(f"Bearer {world.own.token(exp=1)}", key=(TEXT,)) == "auth.invalid"
+    world.identities.replace({}, world.reach)
+    assert await world.reason(token, key=(TEXT,)) == "auth.invalid"
+
+
+async def test_a_key_stands_beside_a_token_or_in_its_place_never_elsewhere(world: World) -> None:
+    token = f"Bearer {world.own.token()}"
+    for sent in ((f"Bearer {TEXT}",), (), (token, token), (f"Basic {TEXT}",)):
+        assert await world.reason(*sent, key=(TEXT,)) == "auth.malformed"
+    assert await world.reason(token, key=(TEXT, TEXT)) == "auth.malformed"
+    service = certified(world).workload("batch").der
+    assert await world.reason(key=(TEXT,), certificate=service) == "auth.malformed"
+
+
+async def test_a_proof_is_not_used_up_by_a_key_that_does_not_fit(world: World) -> None:
+    holder = Holder()
+    token = world.own.token(cnf={"jkt": holder.thumbprint})
+    proof = (holder.proof(token, nonce=world.identities.nonces.make(NOW_MS)),)
+    wrong = (TEXT[:-1],)
+    assert await world.reason(f"DPoP {token}", dpop=proof, key=wrong) == "auth.invalid"
+    assert await world.authn(f"DPoP {token}", dpop=proof, key=(TEXT,)) == {
+        "oauth", "dpop", "api_key"
+    }  # fmt: skip

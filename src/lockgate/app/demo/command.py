@@ -38,7 +38,8 @@ def command(play: Play) -> Callable[..., Any]:
         Starts a gateway on this machine before a small clinic and servers that others wrote, sends
         two people and a service through it, tells what happened and checks that it is so. Needs
         the extra: pip install 'lockgate[demo]'. More servers take part where Node.js ones are on
-        the PATH (mcp-server-filesystem, mcp-server-everything, mcp-server-memory).
+        the PATH (mcp-server-filesystem, mcp-server-everything, mcp-server-memory), and people sign
+        in at a real identity provider where npm's oidc-provider is beside them.
 
         \b
         Examples:

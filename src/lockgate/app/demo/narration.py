@@ -4,7 +4,7 @@ import os
 import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 import msgspec
 import orjson
@@ -23,6 +23,10 @@ class NotAsTold(Exception):
     """A claim was not true. The text is the claim."""
 
 
+class LeftOut(Exception):
+    """A scene that cannot be shown here. The text says what would make it."""
+
+
 class SceneResult(msgspec.Struct, frozen=True):
     """One scene as it went."""
 
@@ -38,6 +42,8 @@ class SceneResult(msgspec.Struct, frozen=True):
     """The rows it showed."""
     wrong: str = ""
     """The claim that was not true, or what broke."""
+    left_out: str = ""
+    """Why it was not shown, and what would make it."""
 
 
 class Narrator:
@@ -138,10 +144,30 @@ def row_line(row: Recorded) -> str:
     about = event.header
     place = "/".join(str(about[k]) for k in ("upstream", "target") if about.get(k))
     asked = f"{about.get('method') or '-'} {place}".strip()
-    who = orjson.loads(event.slots.get("actor", b"{}")).get("subject", "")
+    who = actor_of(row).get("subject", "")
     return (
         f"{row.seq:>4} {event.kind:<12} {event.effect:<6} {event.reason:<18} {asked} {who}".strip()
     )
+
+
+def actor_of(row: Recorded) -> dict[str, Any]:
+    """The principal, as it was recorded."""
+    said: dict[str, Any] = orjson.loads(row.event.slots.get("actor", b"{}"))
+    return said
+
+
+def caller_of(row: Recorded) -> str:
+    """The person, the agent they use, and the program where it proved which it is."""
+    said = actor_of(row)
+    via = f" via {said['agent']}" if said.get("agent") else ""
+    on = f" on {said['workload']}" if said.get("workload") else ""
+    return f"{said.get('subject', '')}{via}{on}"
+
+
+def because(row: Recorded) -> str:
+    """Which rules decided it, by the control that has them."""
+    deciding = [v for v in row.event.header["verdicts"] if v["reason"] == row.event.reason]
+    return "; ".join(f"{v['control']}: {listed(v.get('because', ()))}" for v in deciding)
 
 
 def listed(names: Iterable[str], most: int = 6) -> str:

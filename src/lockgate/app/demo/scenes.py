@@ -12,8 +12,8 @@ import httpx2
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
-from lockgate.app.demo import scenes_flow, scenes_policy, scenes_wire
-from lockgate.app.demo.narration import Narrator, NotAsTold, SceneResult, Telling
+from lockgate.app.demo import scenes_flow, scenes_identity, scenes_policy, scenes_wire
+from lockgate.app.demo.narration import LeftOut, Narrator, NotAsTold, SceneResult, Telling
 from lockgate.app.demo.stage import Stage
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import JournalDown, StoreDown
@@ -72,6 +72,9 @@ SCENES: tuple[Scene, ...] = (
     Scene("Through stdio",
           "Clients that only start programs go through the same gate.",
           scenes_flow.show_stdio),
+    Scene("People who sign in, programs that show certificates",
+          "The company's identity provider says which person calls, a certificate which program.",
+          scenes_identity.show_sign_in),
     Scene("The journal proves it",
           "The record is made before the act, so it can be held against what happened.",
           scenes_flow.show_journal),
@@ -89,15 +92,18 @@ async def play_scenes(
 
 async def play_scene(number: int, scene: Scene, stage: Stage, narrator: Narrator) -> SceneResult:
     narrator.heading(f"{number}. {scene.name}", scene.why)
-    told, began, wrong = Telling(narrator), time.monotonic(), ""
+    told, began, wrong, left_out = Telling(narrator), time.monotonic(), "", ""
     try:
         async with asyncio.timeout(SCENE_SECONDS):
             await scene.run(stage, told)
     except NotAsTold as untrue:  # it has been told already
         wrong = str(untrue)
+    except LeftOut as missing:
+        left_out = str(missing)
+        narrator.omission(f"This scene is left out. {left_out}")
     except BROKE as error:
         wrong = f"{type(error).__name__}: {error}"
         narrator.claim(f"This scene broke off. {wrong}", true=False)
     took = round(time.monotonic() - began, 3)
     return SceneResult(scene.name, scene.why, not wrong, took, told.checked, tuple(told.said),
-                       tuple(told.journal), wrong)  # fmt: skip
+                       tuple(told.journal), wrong, left_out)  # fmt: skip

@@ -1,7 +1,7 @@
 """Scenes about what policy decides: who sees what, who may do what, and with which arguments."""
 
 from lockgate.app.demo.folder import ALICE, BOB, Caller, run_git
-from lockgate.app.demo.narration import Telling, listed
+from lockgate.app.demo.narration import Telling, because, listed
 from lockgate.app.demo.stage import ERAS, Era, Said, Since, Stage, effect_of
 from lockgate.model import Effect
 
@@ -158,10 +158,7 @@ async def show_held_call(stage: Stage, told: Telling) -> None:
     )
     told.agent_reads(said.text)
     told.rows(then.calls)
-    verdicts = then.calls[0].event.header["verdicts"]
-    deciding = [v for v in verdicts if v["reason"] == "approval.needed"]
-    rules = (f"{v['control']}: {listed(v.get('because', ()))}" for v in deciding)
-    told.show("because", "; ".join(rules))
+    told.show("because", because(then.calls[0]))
     patient = await stage.call(ALICE, "modern", "clinic__get_patient", asked)
     told.that("Nothing was forwarded, and p-011 is still there.", not then.reached and patient.ok)
     await _show_approval(stage, told, then.calls[0].event.call, asked)

@@ -150,7 +150,10 @@ def _tell_end(report: Report, narrator: Narrator) -> None:
     claims = sum(r.checked for r in report.scenes)
     wrong = [r.name for r in report.scenes if not r.as_told]
     told = "all as told" if report.as_told else f"NOT AS TOLD: {listed(wrong, 20)}"
-    played = counted(len(report.scenes), "scene")
+    left_out = sum(bool(r.left_out) for r in report.scenes)
+    played = counted(len(report.scenes) - left_out, "scene")
+    if left_out:
+        played += f" ({left_out} more left out)"
     narrator.heading(
         f"{played}, {counted(claims, 'claim')} checked, {report.seconds:.1f} s: {told}."
     )

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -20,8 +21,9 @@ from mcp_types import CallToolResult, Implementation
 from lockgate.app.demo.clinic_log import read_log
 from lockgate.app.demo.folder import ALICE, BOB, REPORTS, Caller, Folder
 from lockgate.app.demo.upstreams import Behind
+from lockgate.app.front import scheme_of
 from lockgate.app.http_server import Server
-from lockgate.app.server import Running, address_of, opened, server_config
+from lockgate.app.server import Running, address_of, greeter_of, opened, server_config
 from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.control_plane.services.approvals import Approvals
@@ -168,12 +170,8 @@ class Stage:
 
     @asynccontextmanager
     async def _client(self, who: Caller, mode: str) -> AsyncIterator[Client]:
-        headers = {"Authorization": f"Bearer {self.folder.key(who)}"}
-        async with http_client(headers) as http:
-            transport = streamable_http_client(self.url, http_client=http)
-            async with Client(transport, mode=mode, cache=None, client_info=client_info(who),
-                              read_timeout_seconds=CALL_SECONDS) as client:  # fmt: skip
-                yield client
+        async with connected(self.url, self.folder.key(who), client_info(who), mode) as client:
+            yield client
 
 
 def _is_call(about: Mapping[str, Any]) -> bool:
@@ -193,21 +191,35 @@ async def open_stage(folder: Folder, listener: socket.socket) -> AsyncIterator[S
     async with opened(folder.config, settings, bound) as running:
         up = asyncio.Event()
         config = server_config(running.ingress, settings, running.refused)
-        server = Embedded(config, running.gateway.hub.stop)
+        server = Embedded(config, running.gateway.hub.stop, greeter_of(running))
         server.ready = up.set
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             await up.wait()
             async with http_client({}) as raw:
-                yield Stage(folder, f"http://{bound}/mcp", running, raw)
+                yield Stage(folder, f"{scheme_of(settings)}://{bound}/mcp", running, raw)
         finally:
             server.should_exit = True
             await serving
 
 
-def http_client(headers: dict[str, str]) -> httpx2.AsyncClient:
+def http_client(headers: dict[str, str], trust: ssl.SSLContext | None = None) -> httpx2.AsyncClient:
     """Straight to this machine: a proxy in the environment has no say."""
-    return httpx2.AsyncClient(headers=headers, trust_env=False, timeout=CALL_SECONDS)
+    return httpx2.AsyncClient(
+        headers=headers, trust_env=False, timeout=CALL_SECONDS, verify=trust or True
+    )
+
+
+@asynccontextmanager
+async def connected(
+    url: str, token: str, info: Implementation, mode: str, trust: ssl.SSLContext | None = None
+) -> AsyncIterator[Client]:
+    """An MCP client that shows ``token``, over TLS also what is in ``trust``."""
+    async with http_client({"Authorization": f"Bearer {token}"}, trust) as http:
+        transport = streamable_http_client(url, http_client=http)
+        async with Client(transport, mode=mode, cache=None, client_info=info,
+                          read_timeout_seconds=CALL_SECONDS) as client:  # fmt: skip
+            yield client
 
 
 def client_info(who: Caller) -> Implementation:

@@ -1,11 +1,14 @@
 from io import StringIO
 
+import msgspec
 import pytest
 
 from lockgate.app.demo.narration import (
     Narrator,
     NotAsTold,
     Telling,
+    because,
+    caller_of,
     counted,
     listed,
     row_line,
@@ -51,6 +54,29 @@ def test_sentences_quotes_and_rows_stand_under_the_claim() -> None:
     intent = next(line for line in lines if "call.intent" in line)
     outcome = next(line for line in lines if "call.outcome" in line)
     assert intent.index("call.intent") == outcome.index("call.outcome")
+
+
+@pytest.mark.parametrize(
+    ("actor", "told"),
+    [
+        (b'{"subject":"bob"}', "bob"),
+        (b'{"subject":"bob","agent":"desk","workload":""}', "bob via desk"),
+        (b'{"subject":"bob","agent":"desk","workload":"spiffe://x/h"}', "bob via desk on spiffe://x/h"),
+        (b'{"subject":"report","agent":"","workload":"nightly"}', "report on nightly"),
+    ],
+)  # fmt: skip
+def test_who_called_is_the_person_the_agent_and_the_program(actor: bytes, told: str) -> None:
+    event = msgspec.structs.replace(_row().event, slots={"actor": actor})
+    assert caller_of(Recorded(7, event)) == told
+
+
+def test_the_rules_that_decided_are_those_of_the_verdicts_with_its_reason() -> None:
+    verdicts = [
+        {"control": "policy.cedar", "reason": "policy.no-rule", "because": ["b", "a"]},
+        {"control": "quota", "reason": "quota.ok"},
+    ]
+    event = msgspec.structs.replace(_row().event, header={"verdicts": verdicts})
+    assert because(Recorded(7, event)) == "policy.cedar: a, b"
 
 
 def test_a_row_says_who_asked_what_and_why_it_ended_so() -> None:

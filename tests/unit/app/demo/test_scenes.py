@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from lockgate.app.demo.narration import Narrator, Telling
+from lockgate.app.demo.narration import LeftOut, Narrator, Telling
 from lockgate.app.demo.scenes import SCENES, Scene, play_scenes
 from lockgate.app.demo.stage import Stage
 
@@ -34,6 +34,16 @@ async def test_one_scene_that_goes_wrong_does_not_end_the_others() -> None:
     assert out.getvalue().count("So it is not.") == 1
     assert "This scene broke off. KeyError" in out.getvalue()
     assert "1. _untrue" in out.getvalue()
+
+
+async def test_a_scene_that_cannot_be_shown_says_what_would_make_it() -> None:
+    async def absent(stage: Stage, told: Telling) -> None:
+        raise LeftOut("It needs a moon.")
+
+    out = StringIO()
+    (result,) = await play_scenes(STAGE, Narrator(out), [Scene("", "", absent)])
+    assert (result.as_told, result.left_out, result.checked) == (True, "It needs a moon.", 0)
+    assert "--  This scene is left out. It needs a moon." in out.getvalue()
 
 
 async def test_whoever_ends_the_demo_ends_its_scene() -> None:

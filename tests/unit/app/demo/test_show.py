@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from lockgate.app.demo.command import Wish
-from lockgate.app.demo.narration import Telling
+from lockgate.app.demo.narration import LeftOut, Telling
 from lockgate.app.demo.scenes import Scene
 from lockgate.app.demo.show import play
 from lockgate.app.demo.stage import Stage
@@ -48,6 +48,10 @@ async def _bad(stage: Stage, told: Telling) -> None:
     told.that("It is shut.", False)
 
 
+async def _absent(stage: Stage, told: Telling) -> None:
+    raise LeftOut("It needs a moon.")
+
+
 async def _interrupted(stage: Stage, told: Telling) -> None:
     os.kill(os.getpid(), signal.SIGINT)
     await asyncio.Event().wait()
@@ -79,6 +83,13 @@ def test_one_that_does_not_says_so_and_keeps_everything(
     (kept,) = temporary.iterdir()
     assert (kept / "lockgate.yaml").exists()
     assert str(kept) in said
+
+
+def test_scenes_that_were_left_out_are_not_counted_as_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert play(Wish(), _scenes(_good, _absent), _nothing) == 0
+    assert "1 scene (1 more left out), 1 claim checked" in capsys.readouterr().out
 
 
 def test_as_json_nothing_else_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
