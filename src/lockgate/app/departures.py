@@ -11,6 +11,7 @@ import secrets
 from lockgate.app.stamps import now_ms
 from lockgate.app.wiring import Plant
 from lockgate.control_plane.services.accounts import ConnectedAccounts, Revoked
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.model import Account, StoreDown
 from lockgate.upstream.accounts import LEASE_SECONDS
 from lockgate.upstream.oauth_metadata import OAuthFailed
@@ -32,10 +33,9 @@ class Departures:
     def __init__(self, plant: Plant, patience: float = REVOKE_SECONDS) -> None:
         self._plant = plant
         self._patience = patience
-        stores = plant.stores
-        self._accounts = ConnectedAccounts(
-            plant.accounts, stores.events, "lockgate", now_ms, secrets.token_bytes, "departure"
-        )
+        actor, events = Actor("lockgate", "departure"), plant.stores.events
+        acting = Acting(actor, events, now_ms, secrets.token_bytes)
+        self._accounts = ConnectedAccounts(plant.accounts, acting)
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self._seen: int | None = None
         """Version of the directory whose leavers have no accounts any more."""

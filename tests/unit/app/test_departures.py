@@ -13,7 +13,7 @@ from lockgate.app.provisioning import people_of
 from lockgate.app.settings import Settings
 from lockgate.app.stores import Stores, open_stores
 from lockgate.app.wiring import Plant
-from lockgate.control_plane.services.people import Actor
+from lockgate.control_plane.services.acting import Actor
 from lockgate.model import Account, AuditEvent, StoreDown, Upstream
 from lockgate.store.events import StoredEvents
 from lockgate.upstream.accounts import Kept, renewed

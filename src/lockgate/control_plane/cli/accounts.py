@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.office import Office, Records, office_of, records_of
+from lockgate.control_plane.cli.office import Office, Records, acting_of, office_of, records_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.accounts import ConnectedAccounts, state_of
 from lockgate.model import Account
@@ -83,9 +83,7 @@ def disconnect(
 
 
 def _service(office: Office, records: Records) -> ConnectedAccounts:
-    return ConnectedAccounts(
-        records.accounts, records.events, office.machine.user, office.now_ms, office.random_bytes
-    )
+    return ConnectedAccounts(records.accounts, acting_of(office, records.events))
 
 
 def _json(one: Account) -> dict[str, object]:

@@ -6,7 +6,14 @@ import msgspec
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.office import Office, Records, office_of, records_of, sees_contents
+from lockgate.control_plane.cli.office import (
+    Office,
+    Records,
+    acting_of,
+    office_of,
+    records_of,
+    sees_contents,
+)
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.approvals import Approvals, Held
 
@@ -78,8 +85,7 @@ def give(
 
 
 def _service(office: Office, records: Records) -> Approvals:
-    return Approvals(records.approvals, records.events, office.machine.user,
-                     office.now_ms, office.random_bytes)  # fmt: skip
+    return Approvals(records.approvals, records.events, acting_of(office, records.events))
 
 
 def _json(held: Held) -> dict[str, object]:

@@ -8,7 +8,7 @@ import typer
 from lockgate.audit.reader import timestamp
 from lockgate.control_plane.cli.durations import duration_ms
 from lockgate.control_plane.cli.key_report import report
-from lockgate.control_plane.cli.office import Office, Records, office_of, records_of
+from lockgate.control_plane.cli.office import Office, Records, acting_of, office_of, records_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.files import PRIVATE, write_new
 from lockgate.control_plane.services.keys import DAY_MS, KeyOrder, Keys, NewKey, state_of
@@ -173,8 +173,7 @@ def revoke(
 
 
 def _service(office: Office, records: Records) -> Keys:
-    return Keys(records.keys, records.events, records.pepper, office.machine.user,
-                office.now_ms, office.random_bytes)  # fmt: skip
+    return Keys(records.keys, acting_of(office, records.events), records.pepper)
 
 
 def _check_free(key_file: Path | None) -> None:

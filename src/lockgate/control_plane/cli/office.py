@@ -10,6 +10,8 @@ import typer
 
 from lockgate.audit.ports import EventStore
 from lockgate.control_plane.services.accounts import AccountStore
+from lockgate.control_plane.services.acting import Acting, EventAppender
+from lockgate.control_plane.services.acting import Actor as Account
 from lockgate.control_plane.services.approvals import ApprovalStore
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.duties import COMMANDS, Duty
@@ -111,6 +113,11 @@ def actor_of(office: Office) -> Actor:
     machine = office.machine
     identity = office.admin_rules().identity_of(machine.person)
     return Actor(identity, "cli", machine.user)
+
+
+def acting_of(office: Office, events: EventAppender) -> Acting:
+    """Whoever types. ``events``: where it is put on record."""
+    return Acting(Account(office.machine.user), events, office.now_ms, office.random_bytes)
 
 
 def privileges_of(office: Office, records: Records, actor: Actor | None = None) -> Privileges:

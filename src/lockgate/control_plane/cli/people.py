@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.office import Office, Records, office_of, records_of
+from lockgate.control_plane.cli.office import Office, Records, acting_of, office_of, records_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
-from lockgate.control_plane.services.people import Actor, People, inactive_names, state_of
+from lockgate.control_plane.services.people import People, inactive_names, state_of
 from lockgate.model import Group, Person
 from lockgate.model.person import folded
 
@@ -123,8 +123,7 @@ def _say(ctx: typer.Context, name: str, active: bool, as_json: bool) -> None:
 
 
 def _service(office: Office, records: Records) -> People:
-    return People(records.people, records.keys, records.events, Actor(office.machine.user, "cli"),
-                  office.now_ms, office.random_bytes)  # fmt: skip
+    return People(records.people, records.keys, acting_of(office, records.events))
 
 
 def _groups(one: Person, groups: tuple[Group, ...]) -> list[str]:

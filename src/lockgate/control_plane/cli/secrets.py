@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.office import Office, check_role, office_of
+from lockgate.control_plane.cli.office import Office, acting_of, check_role, office_of
 from lockgate.control_plane.cli.output import FINDINGS, say, say_graded, say_json, say_table
 from lockgate.control_plane.services.files import read_text
 from lockgate.control_plane.services.keys import DAY_MS
@@ -140,7 +140,7 @@ def rotate(
 
 
 def _service(office: Office, desk: SecretDesk) -> Rotation:
-    return Rotation(desk, office.machine.user, office.now_ms, office.random_bytes, office.pause)
+    return Rotation(desk, acting_of(office, desk.events), office.pause)
 
 
 def _new_value(file: Path | None) -> str:

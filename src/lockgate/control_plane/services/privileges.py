@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from lockgate.control_plane.services.keys import EventAppender
+from lockgate.control_plane.services.acting import EventAppender
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import AuditEvent
 from lockgate.model.privilege import ADMIN_ROLES, DANGEROUS, RECOVERY, AdminRole, Privilege
