@@ -22,6 +22,7 @@ test: $(VENV) $(NODE) ## Set up, then run every test. ARGS="..." goes to pytest.
 	@sh scripts/setup_git.sh
 	@sh scripts/setup_postgres.sh
 	@sh scripts/setup_servers.sh
+	@sh scripts/setup_browser.sh
 	@$(WITH_NODE) $(PYTEST) $(ARGS)
 
 conformance: $(VENV) $(NODE) ## The public MCP suite, directly and through Lockgate: nothing may go worse.

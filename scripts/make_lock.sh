@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the lock files anew: requirements.lock (every Python package of every extra, with hashes, for
-# every platform), those of servers that tests start, and tests/node/package-lock.json (with hashes,
+# every platform), those of what tests start beside it, and tests/node/package-lock.json (with hashes,
 # without download addresses).
 # Run by `make lock` after a change of pyproject.toml or tests/node/package.json.
 set -eu
@@ -13,10 +13,10 @@ cd "$(dirname "$0")/.."
 .tools/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
     --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
     --quiet --upgrade --output-file requirements.lock
-for servers in conformance/old_servers tests/servers/requirements; do
-    .tools/bin/uv pip compile $servers.in --universal --python-version 3.11 \
+for beside in conformance/old_servers tests/servers/requirements tests/browser/requirements; do
+    .tools/bin/uv pip compile $beside.in --universal --python-version 3.11 \
         --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-        --quiet --output-file $servers.lock
+        --quiet --output-file $beside.lock
 done
 
 sh scripts/setup_node.sh

@@ -9,9 +9,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 import pytest
 
 from lockgate.app.connect_pages import COOKIE
+from lockgate.control_plane.console.pages import SESSION
 from support.client import McpClient, Said, http_client
 from support.connect_browser import ConnectBrowser, fields_of
-from support.guarded_house import House, house, link_in
+from support.form_browser import Page
+from support.guarded_house import SIGN_IN, House, house, link_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.node]
 
@@ -195,3 +197,73 @@ async def test_no_account_is_reached_with_the_client_s_own_token(accounts: House
             "tools/call", params, headers={"x-authorization": f"Bearer {token}"}
         )
     assert "upstream.connect" in text_of(said)
+
+
+# Where people can sign in to the gateway.
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house(tmp_path_factory.mktemp("people"), {"mode": "account"}, console=True) as made:
+        yield made
+
+
+def consent_of(at: House, browser: ConnectBrowser, link: str, user: str) -> Page:
+    """The page that the link leads to once ``user`` has signed in."""
+    page = browser.get(link)
+    while page.status in (302, 303):
+        stop = f"{at.gate.base}/connect"
+        page = browser.follow(page, {"login": user, "password": "password"}, stop)
+        page = browser.get(page.url)
+    return page
+
+
+async def test_a_link_of_mallory_connects_nothing_of_alice(people: House) -> None:
+    """Confused deputy: Alice follows the link, signs in as herself, and that is the end of it."""
+    link, alice = await link_for(people, "bob"), ConnectBrowser()
+    page = consent_of(people, alice, link, "alice")
+    assert (page.status, "connect.other-person" in page.text) == (403, True)
+    assert "person:alice" not in page.text
+    assert "upstream.connect" in text_of(await call(people, "bob"))
+    assert people.provider.log("token")[-1]["client_id"] == SIGN_IN, "no code of the upstream"
+
+
+async def test_a_person_who_signed_in_connects_their_own_account(people: House) -> None:
+    page = ConnectBrowser().connect(await link_for(people, "alice"), "alice")
+    assert (page.status, "Connected" in page.text) == (200, True), page.text
+    assert text_of(await call(people, "alice")) == "alice via lockgate"
+    people.gate.cli("accounts", "disconnect", "person:alice")
+
+
+async def test_a_consent_is_worth_nothing_to_whoever_signs_in_afterwards(people: House) -> None:
+    """A shared browser: Bob consented, then Alice signs in, and the way back comes."""
+    browser = ConnectBrowser()
+    shown = consent_of(people, browser, await link_for(people, "bob"), "bob")
+    sent = browser.post(f"{people.gate.base}/connect", fields_of(shown))
+    back = browser.follow(sent, {}, f"{people.gate.base}/connect/callback").url
+    del browser.cookies[people.provider.issuer]
+    browser.follow(
+        browser.get(f"{people.gate.base}/console/sign-in"),
+        {"login": "alice", "password": "password"},
+        f"{people.gate.base}/console/\0",
+    )
+    page = browser.get(back)
+    assert (page.status, "connect.other-person" in page.text) == (403, True)
+    assert "upstream.connect" in text_of(await call(people, "bob"))
+
+
+async def test_a_session_that_is_over_connects_nothing(people: House) -> None:
+    browser = ConnectBrowser()
+    shown = consent_of(people, browser, await link_for(people, "bob"), "bob")
+    sent = browser.post(f"{people.gate.base}/connect", fields_of(shown))
+    back = browser.follow(sent, {}, f"{people.gate.base}/connect/callback").url
+    del browser.cookies[people.gate.base][SESSION]
+    page = browser.get(back)
+    assert (page.status, "connect.signed-out" in page.text) == (403, True)
+
+
+async def test_the_sign_in_leads_to_links_of_ours_only(people: House) -> None:
+    """Open redirect: what is no link of ours is refused before anybody signs in."""
+    for ticket in ("https://evil.example/", "//evil.example", "x"):
+        page = ConnectBrowser().get(f"{people.gate.base}/connect?{urlencode({'ticket': ticket})}")
+        assert (page.status, "connect.link" in page.text) == (400, True)

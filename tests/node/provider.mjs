@@ -156,7 +156,7 @@ async function interact(request, response) {
   if (request.method === "GET") {
     const fields = session?.accountId ? "" : '<input name="login"><input name="password">';
     response.setHeader("content-type", "text/html");
-    response.end(`<form method="post" action="/interaction/${uid}">${fields}</form>`);
+    response.end(`<form method="post" action="/interaction/${uid}">${fields}<button>Go on</button></form>`);
     return;
   }
   const body = [];

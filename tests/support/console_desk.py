@@ -1,7 +1,8 @@
 """A console behind an ingress, without a socket: what browsers send, and what they see."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Protocol
 from urllib.parse import urlencode
 
 import msgspec
@@ -9,9 +10,13 @@ import msgspec
 from lockgate.app.stamps import now_ms
 from lockgate.control_plane.console.application import console
 from lockgate.control_plane.console.backing import Backing
+from lockgate.control_plane.console.ending import EndingStore, SessionsEnd
 from lockgate.control_plane.console.provider import Client, Provider
 from lockgate.control_plane.console.sessions import Sessions, SessionStore
+from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.privileges import Actor, Rules
+from lockgate.identity.id_token import IdTokenCheck
+from lockgate.identity.logout_token import LogoutCheck
 from lockgate.model import AuditEvent
 from lockgate.store.console_sessions import MemoryConsoleSessions
 from lockgate.store.memory_events import MemoryEvents
@@ -26,10 +31,21 @@ ORIGIN = "https://gate.example:8765"
 HOME = "/console/"
 
 
+class DeskStore(SessionStore, EndingStore, Protocol):
+    """All of a store of sessions."""
+
+
+def provider_at(issuer: Issuer, now_ms: Callable[[], int]) -> Provider:
+    """As the console sees it."""
+    client = Client(ISSUER, CLIENT, f"{ORIGIN}/console/callback", SECRET)
+    check = IdTokenCheck(lambda: issuer.known, CLIENT, issuer.keys)
+    return Provider(issuer, client, issuer.described, check, now_ms)
+
+
 class ConsoleDesk:
     """``now`` is ours alone: the issuer's clock is the real one, and both begin together."""
 
-    def __init__(self, store: SessionStore | None = None) -> None:
+    def __init__(self, store: DeskStore | None = None) -> None:
         self.issuer = Issuer()
         self.store = store or MemoryConsoleSessions()
         self.privileges = MemoryPrivileges()
@@ -40,11 +56,12 @@ class ConsoleDesk:
         self.later = 0
         """Milliseconds by which our clock has gone on."""
         self.sessions = Sessions(self.store, AesGcmSealer(b"k" * 32), self.now_ms, self.random)
-        client = Client(ISSUER, CLIENT, f"{ORIGIN}/console/callback", SECRET)
+        ends = (SessionsEnd(ISSUER, self.store, self.events, self.now_ms, self.random),)
+        check = LogoutCheck(lambda: {ISSUER: self.issuer.known}, self.issuer.keys)
         self.backing = Backing(
-            Provider(self.issuer, client, self.now_ms), self.sessions, self.privileges,
-            self.recovery, self.events, lambda: self.rules, b"pepper",
-            lambda reason, peer: self.refused.append((reason, peer)),
+            provider_at(self.issuer, self.now_ms), self.sessions, self.privileges,
+            self.recovery, self.events, lambda: self.rules, Logouts(check, ends, self.now_ms),
+            b"pepper", lambda reason, peer: self.refused.append((reason, peer)),
         )  # fmt: skip
         self.application = console(self.backing)
         self._house: House | None = None

@@ -2,6 +2,7 @@
 a gateway before both."""
 
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ from support.gateway import Gateway
 from support.oidc_provider import CLIENTS, Provider, running_provider
 
 SERVER = str(Path(__file__).parent / "guarded_server.py")
-GATE = "lockgate"
+GATE, SIGN_IN = "lockgate", "lockgate-console"
 SECRET = "secret-of-lockgate-" + "y" * 24
 _ENVIRONMENT = {"GATE_SECRET": SECRET, "SCIM_SECRET": scim_gateway.SECRET}
 
@@ -51,15 +52,21 @@ def house(
     credential: Mapping[str, Any],
     *,
     workers: int = 1,
+    console: bool = False,
     people: Mapping[str, Any] = MappingProxyType({}),
     **settings: Any,
 ) -> Iterator[House]:
-    """``credential``: what joins ``issuer`` and ``client`` in it; ``people``: the gateway's section
-    of that name. ``settings`` of the provider."""
+    """``credential``: what joins ``issuer`` and ``client`` in it. ``console``: people sign in to
+    it, at the same provider. ``people``: the gateway's section of that name. ``settings`` of the
+    provider."""
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
     robot = {"client_secret": SECRET, "redirect_uris": [], "response_types": [],
              "grant_types": ["client_credentials"]}  # fmt: skip
     with (
-        running_provider(clients={**CLIENTS, GATE: robot}, **settings) as provider,
+        running_provider(
+            clients={**CLIENTS, GATE: robot, SIGN_IN: signing_in(base)}, **settings
+        ) as provider,
         guarded_server(provider.issuer) as upstream,
     ):
         gate = Gateway(
@@ -70,7 +77,9 @@ def house(
                 "scopes": ["mcp:tools"],
                 **credential,
             }}},
-            listen={"port": 0, "workers": workers},
+            listen={"port": port, "workers": workers},
+            console=({"issuer": provider.issuer, "origin": base, "client_id": SIGN_IN,
+                      "client_secret": "env:GATE_SECRET"} if console else {}),
             fetch={"internal": [provider.issuer, origin(upstream)]},
             people=dict(people),
         )  # fmt: skip
@@ -83,6 +92,18 @@ def house(
                  "grant_types": ["authorization_code", "refresh_token", "client_credentials"]}
             )  # fmt: skip
             yield House(provider, upstream, gate)
+
+
+def signing_in(base: str) -> dict[str, Any]:
+    """The client that a gateway at ``base`` is where people sign in to it."""
+    return {"client_secret": SECRET, "grant_types": ["authorization_code"],
+            "redirect_uris": [f"{base}/console/callback"]}  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def origin(url: str) -> str:

@@ -12,7 +12,11 @@ import orjson
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from lockgate.control_plane.console.tokens import LOGOUT_EVENT
+from lockgate.identity import issuer as identity
+from lockgate.identity.key_sets import KeySets
+from lockgate.identity.logout_token import EVENT
+from lockgate.identity.metadata import Metadata
+from lockgate.identity.profiles import PROFILES
 from lockgate.model.fetch import Fetched, FetchFailed
 
 ISSUER = "https://login.example"
@@ -21,7 +25,8 @@ SECRET = "a secret/of the client"
 
 
 class Issuer:
-    """Satisfies ``model.fetch.Fetch``. ``claims`` and ``header`` change what it signs next; None
+    """Satisfies ``model.fetch.Fetch``. ``known``, ``described`` and ``keys`` are what this gateway
+    has of it. ``claims`` and ``header`` change what it signs next; None
     leaves a claim out."""
 
     def __init__(self) -> None:
@@ -37,6 +42,13 @@ class Issuer:
         """It takes each code again and again."""
         self.down = False
         self.log: list[str] = []
+        self.now = 0.0
+        """Seconds of the clock by which our copies of its documents grow old."""
+        self.known = identity.Issuer(
+            "login", ISSUER, PROFILES["generic"], clients={CLIENT: identity.Client()}
+        )
+        self.described = Metadata(self, lambda: self.now)
+        self.keys = KeySets(self, lambda path: b"", self.described, lambda: self.now)
         self._codes: dict[str, dict[str, str]] = {}
 
     def authorize(self, address: str, sub: str = "alice") -> dict[str, str]:
@@ -59,7 +71,7 @@ class Issuer:
         return jwt.encode(header, kept, self.signs_with, algorithms=[header["alg"]])
 
     def logout_token(self, **changes: Any) -> str:
-        named = {"sub": "alice", "jti": "j1", "events": {LOGOUT_EVENT: {}}}
+        named = {"sub": "alice", "jti": "j1", "events": {EVENT: {}}}
         return self.sign({**named, **changes}, typ="logout+jwt")
 
     async def __call__(

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from lockgate.app.connect_pages import pages_of
+from lockgate.app.console_door import Joined
 from lockgate.app.edge import Edge
-from lockgate.app.exchange import Application
 from lockgate.app.gateway import Gateway
 from lockgate.app.ingress_http import Ingress
 from lockgate.app.logout import PATH as LOGOUT
@@ -16,8 +16,11 @@ from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms
 from lockgate.app.stores import loaded
 from lockgate.app.wiring import Plant
+from lockgate.control_plane.console.ending import SessionsEnd
+from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.tokens import Tokens
-from lockgate.identity.logout_token import LogoutCheck
+from lockgate.identity.logout_token import LoggedOut, LogoutCheck
+from lockgate.store.console_sessions import StoredConsoleSessions
 
 
 def ingress_of(
@@ -34,30 +37,47 @@ def ingress_of(
         lambda: known.issuers, known.nonces, now_ms,
         lambda: known.authenticator.workloads.accepted,
     )  # fmt: skip
-    beside = {WELL_KNOWN: resource.answer, LOGOUT: logout_of(plant).answer}
+    logouts = logouts_of(plant, settings().console.issuer or "")
+    beside = {WELL_KNOWN: resource.answer, LOGOUT: Logout(logouts).answer}
     ingress = Ingress(
         gateway, edge, plant.authenticator, refused, health, plant.brake, resource, beside
     )
-    ingress.console = console_of(plant, settings, refused)
-    ingress.pages = pages_of(plant).app
+    pages = pages_of(plant)
+    if (joined := console_of(plant, settings, logouts, refused)) is not None:
+        ingress.console, pages.visitors = joined.application, joined.visitors
+    ingress.pages = pages.app
     return ingress
 
 
 def console_of(
-    plant: Plant, settings: Callable[[], Settings], refused: Callable[[str, str], None]
-) -> Application | None:
+    plant: Plant,
+    settings: Callable[[], Settings],
+    logouts: Logouts,
+    refused: Callable[[str, str], None],
+) -> Joined | None:
     """The console, where the settings ask for one: only then what it is made of is loaded.
 
     Raises ``ReferenceBroken`` and ``StoreDown``.
     """
     if settings().console.issuer is None:
         return None
-    made: Application = loaded("lockgate.app.console").console_for(plant, settings, refused)
+    made: Joined = loaded("lockgate.app.console").console_for(plant, settings, logouts, refused)
     return made
 
 
-def logout_of(plant: Plant) -> Logout:
+def logouts_of(plant: Plant, console: str) -> Logouts:
+    """``console``: URL of the issuer where administrators sign in; empty: nowhere."""
+    known, events, random = plant.identities, plant.stores.events, secrets.token_bytes
     actor = {"via": "back-channel logout"}
-    tokens = Tokens(plant.revocations, plant.stores.events, {}, actor, now_ms, secrets.token_bytes)
-    check = LogoutCheck(lambda: plant.identities.issuers, plant.identities.keys)
-    return Logout(check, tokens, lambda: plant.revocations.refresh(now_ms()), now_ms)
+    tokens = Tokens(plant.revocations, events, {}, actor, now_ms, random)
+
+    def end_tokens(said: LoggedOut, _: str) -> None:
+        if said.issuer.url in known.issuers:
+            for one in said.revocations():
+                tokens.add(one)
+            plant.revocations.refresh(now_ms())
+
+    sessions = StoredConsoleSessions(plant.stores.engine)
+    end_sessions = SessionsEnd(console, sessions, events, now_ms, random)
+    check = LogoutCheck(lambda: known.vouching, known.keys)
+    return Logouts(check, (end_tokens, end_sessions), now_ms)

@@ -2,13 +2,15 @@
 
 They run no script, load nothing from elsewhere and cannot be framed. The browser is told apart by a
 ``__Host-`` cookie: the form and the way back count only in the browser that was shown the consent.
+Where people can sign in (the console), only the very person that the link was made for goes on:
+looked at before the consent, with it, and on the way back.
 """
 
 import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -16,15 +18,24 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from lockgate.app.console_door import Visitors
 from lockgate.app.front import outer_scheme
 from lockgate.app.settings import Settings
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.upstream_identity import DOCUMENT
 from lockgate.app.wiring import Plant
-from lockgate.model import REASONS, Account
+from lockgate.control_plane.console.failures import SignInFailed
+from lockgate.model import REASONS, Account, StoreDown
 from lockgate.pipeline import record
 from lockgate.pipeline.ports import Sealer
-from lockgate.upstream.connecting import CALLBACK, CONNECT, Connecting, ConnectRefused, Offer
+from lockgate.upstream.connecting import (
+    CALLBACK,
+    CONNECT,
+    Connecting,
+    ConnectRefused,
+    Offer,
+    check_visitor,
+)
 from lockgate.upstream.oauth_clients import OAuthClients
 
 log = logging.getLogger("lockgate.connect")
@@ -34,11 +45,12 @@ _COOKIE_SECONDS = 1_200
 _FORM_BYTES = 16_384
 _PROOF = "connect-proof"
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; script-src 'none'; frame-ancestors 'none'; "
-    "base-uri 'none'; object-src 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'",
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Not "no-referrer": browsers would then send "Origin: null" with our own form.
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
@@ -50,18 +62,16 @@ _CSS = _TEMPLATES.get_template("page.css").render()
 _LOGGED = frozenset({"connect.failed", "connect.mix-up"})
 """What an operator must look into. The others anybody could have us write, and are counted."""
 
-Visitor = Callable[[Request], Awaitable[str | None]]
-"""Id of the principal who is signed in in this browser; None where nobody is."""
 
-
-async def _nobody(_: Request) -> str | None:
-    return None
+class _SignInFirst(Exception):
+    def __init__(self, ticket: str) -> None:
+        super().__init__("nobody is signed in in this browser")
+        self.ticket = ticket
 
 
 class ConnectPages:
     """What is below ``/connect``. ``connected`` is told of each account, ``refused`` of each
-    reason, both with the peer's address. ``visitor`` may be set to whoever knows who is signed
-    in: then a link for another person is refused."""
+    reason, both with the peer's address. ``visitors`` is set where people can sign in."""
 
     def __init__(
         self,
@@ -72,7 +82,7 @@ class ConnectPages:
         connected: Callable[[Account, str], None],
         refused: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
-        self.visitor: Visitor = _nobody
+        self.visitors: Visitors | None = None
         self._connecting = connecting
         self._clients = clients
         self._seals = seals
@@ -86,7 +96,8 @@ class ConnectPages:
             Route(DOCUMENT, self._document, methods=["GET"]),
             Route(f"{CONNECT}/page.css", self._css, methods=["GET"]),
         ]
-        self.app = Starlette(routes=routes, exception_handlers={ConnectRefused: self._refuse})
+        handlers = {ConnectRefused: self._refuse, _SignInFirst: self._sign_in}
+        self.app = Starlette(routes=routes, exception_handlers=handlers)
 
     async def _ask(self, request: Request) -> Response:
         """What will happen, and for whom. Nothing is sent anywhere yet."""
@@ -116,7 +127,8 @@ class ConnectPages:
         said = dict(pairs)
         if len(said) != len(pairs):
             raise ConnectRefused("connect.link", "a parameter came twice")
-        account = await self._connecting.finish(said, request.cookies.get(COOKIE, ""))
+        visitor = await self._visitor(request)
+        account = await self._connecting.finish(said, request.cookies.get(COOKIE, ""), visitor)
         self._connected(account, _peer(request))
         says = f"{account.principal} can now use {account.upstream} through Lockgate."
         remedy = "Close this page, and try again what you were doing."
@@ -130,12 +142,35 @@ class ConnectPages:
         return Response(_CSS, 200, _HEADERS, "text/css")
 
     async def _offered(self, request: Request, ticket: str) -> Offer:
-        """Raises ``ConnectRefused``, also where the browser is somebody else's."""
+        """Raises ``ConnectRefused``, also where the browser is somebody else's, and
+        ``_SignInFirst`` where nobody has signed in in it."""
         offer = await self._connecting.offer(ticket)
-        visitor = await self.visitor(request)
-        if visitor is not None and visitor != offer.ticket.holder:
-            raise ConnectRefused("connect.other-person", "another person is signed in")
+        visitor = await self._visitor(request)
+        if visitor == "":
+            raise _SignInFirst(ticket)
+        check_visitor(offer.ticket, visitor)
         return offer
+
+    async def _visitor(self, request: Request) -> str | None:
+        """As ``check_visitor`` has it. Raises ``ConnectRefused``."""
+        if self.visitors is None:
+            return None
+        try:
+            return await self.visitors.who(request)
+        except StoreDown as down:
+            raise ConnectRefused("connect.failed", str(down)) from None
+
+    async def _sign_in(self, request: Request, asked: Exception) -> Response:
+        """Only for a link that is good, and from there back to it and nowhere else."""
+        assert isinstance(asked, _SignInFirst)  # noqa: S101 - registered for no other
+        assert self.visitors is not None  # noqa: S101 - or nobody would have been asked who it is
+        try:
+            answer = await self.visitors.sign_in(f"{CONNECT}?{urlencode({'ticket': asked.ticket})}")
+        except (SignInFailed, StoreDown) as failed:
+            refused = ConnectRefused("connect.failed", f"nobody can sign in: {failed}")
+            return await self._refuse(request, refused)
+        answer.headers.update(_HEADERS)
+        return answer
 
     async def _form(self, request: Request) -> Mapping[str, str]:
         """Only from our own page (Fetch Metadata, and ``Origin`` as a browser sends it)."""
@@ -209,8 +244,11 @@ def pages_of(plant: Plant) -> ConnectPages:
 
 
 def base_of(settings: Settings, bound: str) -> str:
-    """The gateway's own origin, as browsers reach it."""
-    listen = settings.listen
+    """The gateway's own origin, as browsers reach it. Where people sign in it is the console's: no
+    other would get the cookie that says who they are."""
+    listen, console = settings.listen, settings.console
+    if console.issuer is not None and console.origin is not None:
+        return console.origin
     if listen.public_url:
         return listen.public_url.lower()
     exposed = listen.behind_tls_proxy and listen.hosts

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from os import urandom
 
-from lockgate.app.exchange import Application
+from lockgate.app.console_door import Joined
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import Console, rules_of
 from lockgate.app.stamps import now_ms
@@ -12,40 +12,45 @@ from lockgate.control_plane.console.application import console
 from lockgate.control_plane.console.backing import Backing
 from lockgate.control_plane.console.provider import Client, Provider
 from lockgate.control_plane.console.sessions import Sessions
+from lockgate.control_plane.console.visitors import Visitors
+from lockgate.control_plane.services.logouts import Logouts
+from lockgate.identity.id_token import IdTokenCheck
 from lockgate.store.console_sessions import StoredConsoleSessions
 from lockgate.store.privileges import StoredPrivileges
 from lockgate.store.recovery import StoredRecovery
-from lockgate.upstream.fetch import Fetcher, Reach, origin_of
 
 
 def console_for(
-    plant: Plant, settings: Callable[[], Settings], refused: Callable[[str, str], None]
-) -> Application:
+    plant: Plant,
+    settings: Callable[[], Settings],
+    logouts: Logouts,
+    refused: Callable[[str, str], None],
+) -> Joined:
     """``settings``: those in force when asked. Raises ``ReferenceBroken`` and ``StoreDown``."""
     asked, stores = settings().console, plant.stores
-    issuer = asked.issuer or ""
-    reach = reach_of(asked, issuer)
-    provider = Provider(Fetcher(lambda: reach), client_of(asked, issuer, plant.resolved), now_ms)
-    return console(
-        Backing(
-            provider=provider,
-            sessions=Sessions(StoredConsoleSessions(stores.engine), plant.sealer, now_ms, urandom),
-            privileges=StoredPrivileges(stores.engine),
-            recovery=StoredRecovery(stores.engine),
-            events=stores.events,
-            rules=lambda: rules_of(settings().admin),
-            pepper=stores.secrets.pepper(),
-            refused=refused,
-        )
+    backing = Backing(
+        provider=provider_of(plant, asked, asked.issuer or ""),
+        sessions=Sessions(StoredConsoleSessions(stores.engine), plant.sealer, now_ms, urandom),
+        privileges=StoredPrivileges(stores.engine),
+        recovery=StoredRecovery(stores.engine),
+        events=stores.events,
+        rules=lambda: rules_of(settings().admin),
+        logouts=logouts,
+        pepper=stores.secrets.pepper(),
+        refused=refused,
     )
+    return Joined(console(backing), Visitors(backing))
+
+
+def provider_of(plant: Plant, asked: Console, issuer: str) -> Provider:
+    """Raises ``ReferenceBroken``."""
+    known = plant.identities
+    check = IdTokenCheck(lambda: known.vouching[issuer], asked.client_id, known.keys)
+    client = client_of(asked, issuer, plant.resolved)
+    return Provider(known.fetch, client, known.metadata, check, now_ms)
 
 
 def client_of(asked: Console, issuer: str, resolved: Callable[[str], str]) -> Client:
     """Raises ``ReferenceBroken``."""
     secret = resolved(asked.client_secret) if asked.client_secret else ""
     return Client(issuer, asked.client_id, f"{asked.origin}/console/callback", secret.strip())
-
-
-def reach_of(asked: Console, issuer: str) -> Reach:
-    """The operator named these, so they may be in the company's own network."""
-    return Reach(internal=frozenset({origin_of(issuer), *map(origin_of, asked.provider_origins)}))

@@ -1,10 +1,35 @@
 """How requests get to the console: under its own name only. It is no way around the gate."""
 
+from typing import Protocol
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
 from lockgate.app.exchange import Application, Exchange
 from lockgate.wire.refusal import WireRefusal
 
 FORM_BYTES = 65_536
 """Largest form."""
+
+
+class Visitors(Protocol):
+    """``control_plane.console.visitors``. Raises ``SignInFailed`` and ``StoreDown``."""
+
+    async def who(self, request: Request) -> str:
+        """Id of the principal who is signed in in this browser; empty where nobody is."""
+        ...
+
+    async def sign_in(self, onward: str) -> Response:
+        """Sends the browser to sign in, and then to ``onward``: a path of ours, with its query."""
+        ...
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """The console, and what others need of it."""
+
+    application: Application
+    visitors: Visitors
 
 
 async def hand_over(exchange: Exchange, console: Application, origin: str, seconds: float) -> None:

@@ -27,6 +27,11 @@ class Edge(msgspec.Struct, frozen=True):
     grace_ms: int = 0
     """How long a call may go on whose token has expired meanwhile."""
 
+    @property
+    def page_hosts(self) -> frozenset[str]:
+        """``hosts``, and the console's."""
+        return self.hosts | {self.console.partition("://")[2].lower()} - {""}
+
     def base(self, host: str) -> str:
         """Of the URL a client used; ``host`` has been checked."""
         return self.public_url or f"{self.scheme}://{host.lower()}"

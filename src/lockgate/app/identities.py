@@ -5,7 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+
 from lockgate.app.settings import Settings
+from lockgate.app.settings_admin import Console
 from lockgate.app.settings_issuers import IntrospectionSettings, IssuerSettings
 from lockgate.app.settings_kinds import is_loopback, split_url
 from lockgate.identity.access_token import Accepted
@@ -30,7 +33,9 @@ Resolve = Callable[[str], str]
 
 
 class Identities:
-    """``pepper``: the deployment's secret. What is in force: ``issuers`` by URL, and ``reach``."""
+    """``pepper``: the deployment's secret. ``console``: where browsers sign in, until the next
+    start. What is in force: ``issuers`` of access tokens by URL; ``vouching``, all whose word on
+    who signed in or out counts; and ``reach``."""
 
     def __init__(
         self,
@@ -39,14 +44,18 @@ class Identities:
         pepper: bytes,
         revocations: StoredRevocations | MemoryRevocations,
         replays: Replays,
+        console: Console = Console(),  # noqa: B008 - closed, and never changed
     ) -> None:
+        self._console = console
         self.issuers: Mapping[str, Issuer] = {}
-        self._reach = Reach()
+        self.vouching = vouching(self.issuers, console)
+        self._reach = Reach(internal=console_origins(console))
         self.nonces = Nonces(pepper)
-        fetch = Fetcher(lambda: self._reach)
-        self.keys = KeySets(fetch, _read, Metadata(fetch), time.monotonic)
+        self.fetch = Fetcher(lambda: self._reach)
+        self.metadata = Metadata(self.fetch, time.monotonic)
+        self.keys = KeySets(self.fetch, _read, self.metadata, time.monotonic)
         tokens = TokenCheck(
-            lambda: self.issuers, self.keys, Introspector(fetch), Denied(revocations)
+            lambda: self.issuers, self.keys, Introspector(self.fetch), Denied(revocations)
         )
         proofs = ProofCheck(replays, self.nonces)
         self.authenticator = Authenticator(
@@ -57,8 +66,10 @@ class Identities:
         """Tokens and keys that were looked at under others are looked at again."""
         if issuers != self.issuers:
             self.issuers = issuers
+            self.vouching = vouching(issuers, self._console)
             self.keys.forget()
-        self._reach = reach
+        inside = reach.internal | console_origins(self._console)
+        self._reach = msgspec.structs.replace(reach, internal=inside)
 
 
 class Denied:
@@ -109,6 +120,22 @@ def reach_of(settings: Settings) -> Reach:
         inside |= urls if one.internal else local
         outside |= urls
     return Reach(frozenset(outside), frozenset(inside))
+
+
+def vouching(issuers: Mapping[str, Issuer], console: Console) -> Mapping[str, Issuer]:
+    """With the console's issuer, which knows this gateway as a client of its own. Where it is not
+    among ``issuers`` it names people without a namespace, and no access token of it counts."""
+    if console.issuer is None:
+        return issuers
+    found = issuers.get(console.issuer, Issuer("console", console.issuer, PROFILES["generic"]))
+    clients = {console.client_id: Client(), **found.clients}
+    return {**issuers, found.url: msgspec.structs.replace(found, clients=clients)}
+
+
+def console_origins(console: Console) -> frozenset[str]:
+    """The operator named these, so they may be in the company's own network."""
+    named = (console.issuer, *console.provider_origins) if console.issuer else ()
+    return frozenset(map(origin_of, named))
 
 
 def _issuer(name: str, one: IssuerSettings, resolved: Resolve) -> Issuer:

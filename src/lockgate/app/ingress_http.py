@@ -118,7 +118,7 @@ class Ingress:
             await hand_over(exchange, self.console, self.edge.console, self.edge.body_seconds)
             return
         if self.pages is not None and f"{path}/".startswith("/connect/"):
-            self._check_host(exchange)  # a form's origin is the pages' own business
+            self._check_host(exchange, pages=True)  # a form's origin is the pages' own business
             body = await exchange.body(FORM_BYTES, self.edge.body_seconds)
             await exchange.hand_to(self.pages, body)
             return
@@ -172,9 +172,11 @@ class Ingress:
         if origin and (len(origin) > 1 or origin[0].lower() not in self.edge.origins):
             raise WireRefusal("wire.bad-origin")
 
-    def _check_host(self, exchange: Exchange) -> None:
+    def _check_host(self, exchange: Exchange, *, pages: bool = False) -> None:
+        """``pages``: of people, who may have signed in under the console's name."""
         host = exchange.headers.all("host")
-        if len(host) != 1 or host[0].lower() not in self.edge.hosts:
+        hosts = self.edge.page_hosts if pages else self.edge.hosts
+        if len(host) != 1 or host[0].lower() not in hosts:
             raise WireRefusal("wire.bad-host")
         exchange.base = self.edge.base(host[0])
 

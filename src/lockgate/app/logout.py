@@ -1,16 +1,13 @@
 """Where issuers tell us that somebody signed out (OpenID Connect Back-Channel Logout 1.0)."""
 
-import asyncio
 import logging
-from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from lockgate.app.exchange import Exchange
-from lockgate.control_plane.services.tokens import Tokens
+from lockgate.control_plane.services.logouts import Logouts
 from lockgate.identity.jwt import LONGEST, NotAccepted
 from lockgate.identity.key_sets import KeysUnknown
-from lockgate.identity.logout_token import LogoutCheck
-from lockgate.model import StoreDown
+from lockgate.model import EventRefused, StoreDown
 from lockgate.wire.refusal import WireRefusal
 
 log = logging.getLogger("lockgate.logout")
@@ -22,16 +19,8 @@ _DONE = ((b"cache-control", b"no-store"),)
 
 
 class Logout:
-    """``revoke``: journals and stores it; blocks."""
-
-    def __init__(
-        self, check: LogoutCheck, tokens: Tokens, refresh: Callable[[], None],
-        now_ms: Callable[[], int],
-    ) -> None:  # fmt: skip
-        self._check = check
-        self._tokens = tokens
-        self._refresh = refresh
-        self._now_ms = now_ms
+    def __init__(self, logouts: Logouts) -> None:
+        self._logouts = logouts
 
     async def answer(self, exchange: Exchange) -> None:
         """Known in this worker when it is answered, in the others within two seconds. Raises
@@ -41,13 +30,11 @@ class Logout:
         body = await exchange.body(_MOST_BYTES, _SECONDS)
         said = _sent(body)
         try:
-            for found in await self._check.check(said[0], self._now_ms()):
-                await asyncio.to_thread(self._tokens.add, found)
-            await asyncio.to_thread(self._refresh)
+            await self._logouts.take(said[0], exchange.peer)
         except NotAccepted as why:
             log.info("logout token refused: %s", why)
             raise WireRefusal("auth.logout") from None
-        except (KeysUnknown, StoreDown) as why:
+        except (KeysUnknown, StoreDown, EventRefused) as why:
             log.warning("a logout could not be taken: %s", why)
             raise WireRefusal("auth.unknown") from None
         await exchange.answer(200, b"", _DONE)

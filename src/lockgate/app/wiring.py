@@ -109,7 +109,7 @@ class Plant:
         self.revocations = StoredRevocations(stores.engine)
         self.identities = Identities(
             self.ring, self.key_uses, stores.secrets.pepper(), self.revocations,
-            StoredProofs(stores.engine, now_ms),
+            StoredProofs(stores.engine, now_ms), settings.console,
         )  # fmt: skip
         self.directory = Directory(stores.people)
         rules = rules_of(settings.people)

@@ -7,7 +7,7 @@ from typing import Protocol
 from lockgate.identity.access_token import Accepted, accept, check_kind
 from lockgate.identity.introspection import Introspector
 from lockgate.identity.issuer import Issuer
-from lockgate.identity.jwt import LONGEST, NotAccepted, check_time, read, verify
+from lockgate.identity.jwt import LONGEST, NotAccepted, check_time, read
 from lockgate.identity.key_sets import KeySets, KeysUnknown
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.model.fetch import FetchFailed
@@ -107,10 +107,7 @@ class TokenCheck:
         if issuer is None:
             raise NotAccepted("its issuer is not one of ours")
         check_kind(token, issuer)
-        key = await self._keys.find(issuer, token.key_id)
-        if key is None:
-            raise NotAccepted(f"{issuer.name} has no such key")
-        verify(token, key, issuer.algorithms)
+        await self._keys.verify(token, issuer)
         expires = check_time(token.claims, now, issuer.leeway_seconds) + issuer.leeway_seconds
         return accept(token.claims, issuer, expires)
 

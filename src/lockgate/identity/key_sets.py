@@ -7,7 +7,7 @@ from typing import Protocol
 from joserfc.jwk import Key, KeySet
 
 from lockgate.identity.issuer import Issuer
-from lockgate.identity.jwt import public_key
+from lockgate.identity.jwt import NotAccepted, Unverified, public_key, verify
 from lockgate.identity.metadata import Metadata
 from lockgate.model.fetch import Fetch, FetchFailed
 from lockgate.wire.refusal import WireRefusal
@@ -72,9 +72,18 @@ class KeySets:
             found = self._of(held, key_id)
         return found
 
+    async def verify(self, token: Unverified, issuer: Issuer) -> None:
+        """This issuer signed it, by one of its algorithms. Raises ``NotAccepted``, and
+        ``KeysUnknown`` where nobody can say."""
+        key = await self.find(issuer, token.key_id)
+        if key is None:
+            raise NotAccepted(f"{issuer.name} has no such key")
+        verify(token, key, issuer.algorithms)
+
     def forget(self) -> None:
         """Issuers may have changed."""
         self._held.clear()
+        self._metadata.forget()
 
     def _of(self, held: _Held, key_id: str) -> Key | None:
         if held.keys is None or self._clock() - held.read > STALE_SECONDS:

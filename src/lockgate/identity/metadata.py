@@ -1,6 +1,7 @@
 """An authorization server's own description (RFC 8414; OpenID Connect Discovery 1.0)."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 from lockgate.identity.issuer import Issuer
@@ -12,25 +13,63 @@ from lockgate.wire.strict_json import Limits, check
 _LIMITS = Limits(bytes=2**18, depth=16)
 
 
-class Metadata:
-    """Asked for when keys are: there is nothing else in it that a resource server needs."""
+KEPT_SECONDS = 600.0
+"""How long a description is used without asking again."""
+REST_SECONDS = 5.0
+"""After it could not be had: until then nobody waits for it again, one behind the other."""
 
-    def __init__(self, fetch: Fetch) -> None:
+
+class _Held:
+    def __init__(self) -> None:
+        self.said: Mapping[str, Json] | None = None
+        self.read = 0.0
+        """When it was: seconds of the clock."""
+        self.failed: float | None = None
+        self.turn = asyncio.Lock()
+
+
+class Metadata:
+    """``clock``: seconds that only grow. One request at a time for each issuer."""
+
+    def __init__(self, fetch: Fetch, clock: Callable[[], float]) -> None:
         self._fetch = fetch
+        self._clock = clock
+        self._held: dict[str, _Held] = {}
 
     async def keys_url(self, issuer: Issuer) -> str:
         """``jwks_uri``. Raises ``FetchFailed``."""
-        for url in places(issuer.url):
+        found = (await self.document(issuer.url)).get("jwks_uri")
+        if isinstance(found, str) and found:
+            return found
+        raise FetchFailed("its metadata names no keys")
+
+    async def document(self, issuer: str) -> Mapping[str, Json]:
+        """What the issuer of that URL says of itself. Raises ``FetchFailed``."""
+        held = self._held.setdefault(issuer, _Held())
+        async with held.turn:
+            now = self._clock()
+            if held.said is not None and now - held.read < KEPT_SECONDS:
+                return held.said
+            if held.failed is not None and now - held.failed < REST_SECONDS:
+                raise FetchFailed("its metadata could not be had a moment ago")
+            held.said, held.failed = None, now
+            held.said = await self._ask(issuer)
+            held.read, held.failed = now, None
+            return held.said
+
+    def forget(self) -> None:
+        """Issuers may have changed."""
+        self._held.clear()
+
+    async def _ask(self, issuer: str) -> Mapping[str, Json]:
+        for url in places(issuer):
             answer = await self._fetch("GET", url, {"accept": "application/json"}, b"")
             if answer.status != 200:
                 continue
             said = _document(answer.body)
-            if said.get("issuer") != issuer.url:  # RFC 8414, 3.3: or anybody could stand in for it
+            if said.get("issuer") != issuer:  # RFC 8414, 3.3: or anybody could stand in for it
                 raise FetchFailed("its metadata names another issuer")
-            found = said.get("jwks_uri")
-            if isinstance(found, str) and found:
-                return found
-            raise FetchFailed("its metadata names no keys")
+            return said
         raise FetchFailed("it has no metadata where it should be")
 
 

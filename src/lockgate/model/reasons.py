@@ -265,6 +265,8 @@ REASONS = _catalogue(
        REFUSED, 400),
     _R("connect.other-person", "This link is for another person.",
        "Use only links that your own client showed you.", REFUSED, 403),
+    _R("connect.signed-out", "Nobody is signed in in this browser any more.",
+       "Call the tool again, and open the new link.", REFUSED, 403),
     _R("connect.other-browser", "This was begun in another browser, or not from this page.",
        "Open the link again, and go on in the same browser.", REFUSED, 403),
     _R("connect.mix-up", "The answer does not come from the server that was asked.",

@@ -148,12 +148,13 @@ class Connecting:
             authority.server, state, self._seals.seal(_STATE, msgspec.json.encode(state))
         )
 
-    async def finish(self, said: Mapping[str, str], browser: str) -> Account:
-        """The browser is back, with the parameters that the authorization server gave it. Raises
-        ``ConnectRefused``."""
+    async def finish(self, said: Mapping[str, str], browser: str, visitor: str | None) -> Account:
+        """The browser is back, with the parameters that the authorization server gave it.
+        ``visitor``: see ``check_visitor``. Raises ``ConnectRefused``."""
         state = self._open(_STATE, said.get("state", ""), _State)
         if not hmac.compare_digest(state.browser, _hash(browser)):
             raise ConnectRefused("connect.other-browser")
+        check_visitor(state.ticket, visitor)
         await self._use(state.nonce, state.expires)
         target = target_of(self._registered(state.ticket.upstream))
         if state.place != place_of(target) or state.redirect_uri != self._redirect_uri:
@@ -232,6 +233,16 @@ class Connecting:
 
     def _failed(self, why: Exception) -> ConnectRefused:
         return ConnectRefused("connect.failed", str(why))
+
+
+def check_visitor(ticket: Ticket, visitor: str | None) -> None:
+    """Nobody connects an account for somebody else. ``visitor``: id of the principal who is signed
+    in in this browser; empty where nobody is; None where there is nowhere to sign in, and the link
+    itself says who it is. Raises ``ConnectRefused``."""
+    if visitor == "":
+        raise ConnectRefused("connect.signed-out")
+    if visitor is not None and visitor != ticket.holder:
+        raise ConnectRefused("connect.other-person", f"{visitor} is signed in")
 
 
 def _authorization_url(server: Server, state: _State, sealed: str) -> str:

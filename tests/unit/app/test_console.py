@@ -2,24 +2,18 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.app.beside import console_of
-from lockgate.app.console import client_of, console_for, reach_of
+from lockgate.app.beside import console_of, logouts_of
+from lockgate.app.console import client_of, console_for
 from lockgate.app.registering import resolved
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import Console
 from lockgate.app.stores import open_stores
 from lockgate.app.wiring import Plant
 from lockgate.model.reference import ReferenceBroken
-from lockgate.upstream.fetch import Reach
 from support.browser import Browser, to_application
 
 ASKED = Console(issuer="https://login.example/t1", origin="https://gate.example",
                 provider_origins=("https://keys.example",))  # fmt: skip
-
-
-def test_only_origins_the_operator_named_are_asked() -> None:
-    named = frozenset({"https://login.example", "https://keys.example"})
-    assert reach_of(ASKED, "https://login.example/t1") == Reach(internal=named)
 
 
 def test_the_client_secret_is_read_from_where_it_is(tmp_path: Path) -> None:
@@ -38,17 +32,18 @@ def test_the_client_secret_is_read_from_where_it_is(tmp_path: Path) -> None:
 
 
 async def test_the_console_stands_on_the_gateways_stores(tmp_path: Path) -> None:
-    plant = Plant(open_stores(tmp_path / "data"), Settings())
+    def settings() -> Settings:
+        return Settings(console=ASKED)
+
+    plant = Plant(open_stores(tmp_path / "data"), settings())
+    logouts = logouts_of(plant, str(ASKED.issuer))
     try:
-        assert console_of(plant, Settings, lambda _, __: None) is None
-
-        def settings() -> Settings:
-            return Settings(console=ASKED)
-
-        found = console_of(plant, settings, lambda _, __: None)
+        assert console_of(plant, Settings, logouts, lambda _, __: None) is None
+        found = console_of(plant, settings, logouts, lambda _, __: None)
         assert found is not None
-        for application in (found, console_for(plant, settings, lambda _, __: None)):
-            browser = Browser(to_application(application), "https://gate.example")
+        other = console_for(plant, settings, logouts, lambda _, __: None)
+        for joined in (found, other):
+            browser = Browser(to_application(joined.application), "https://gate.example")
             page = await browser.get("/console/recover")
             wrong = await browser.submit(page, "/console/recover", code="guess")
             assert wrong.status == 403

@@ -2,8 +2,16 @@ from typing import Any
 
 import pytest
 
-from lockgate.app.identities import Denied, issuers_of, reach_of, resources
+from lockgate.app.identities import (
+    Denied,
+    console_origins,
+    issuers_of,
+    reach_of,
+    resources,
+    vouching,
+)
 from lockgate.app.settings import Settings
+from lockgate.app.settings_admin import Console
 from lockgate.identity.access_token import Accepted
 from lockgate.identity.issuer import Client
 from lockgate.model import Principal
@@ -50,6 +58,21 @@ def test_only_issuers_and_what_they_name_may_be_asked() -> None:
         "https://issuer.example", "https://ask.example", "https://keys.example",
     }  # fmt: skip
     assert reach.internal == {"http://127.0.0.1:9000", "https://sso.internal"}
+
+
+def test_where_the_console_signs_in_is_an_issuer_that_knows_this_gateway() -> None:
+    console = Console(issuer="https://issuer.example", origin="https://gate.example",
+                      provider_origins=("https://keys.example",))  # fmt: skip
+    assert console_origins(console) == {"https://issuer.example", "https://keys.example"}
+    assert console_origins(Console()) == frozenset()
+    (alone,) = vouching({}, console).values()
+    assert (alone.url, alone.namespace) == ("https://issuer.example", "")
+    assert alone.clients == {"lockgate": Client()}
+    listed = issuers_of(settings(issuers={"corp": CORP}), str)
+    assert vouching(listed, Console()) == listed
+    (both,) = vouching(listed, console).values()
+    assert (both.name, sorted(both.clients)) == ("corp", ["desk", "lockgate"])
+    assert list(listed["https://issuer.example"].clients) == ["desk"], "of access tokens"
 
 
 def test_the_name_of_the_host_is_no_path() -> None:

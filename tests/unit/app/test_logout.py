@@ -9,10 +9,11 @@ import orjson
 import pytest
 
 from lockgate.app.logout import PATH, Logout
+from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.tokens import Tokens
 from lockgate.identity.issuer import Client
 from lockgate.identity.key_sets import KeySets
-from lockgate.identity.logout_token import LogoutCheck
+from lockgate.identity.logout_token import EVENT, LoggedOut, LogoutCheck
 from lockgate.identity.metadata import Metadata
 from lockgate.store.memory_events import MemoryEvents
 from lockgate.store.revocations import MemoryRevocations
@@ -21,20 +22,25 @@ from support.asgi import Visit
 from support.house import HOST, House
 from support.tokens import OwnIssuer
 
-EVENT = "http://schemas.openid.net/event/backchannel-logout"
-
 
 class World:
     def __init__(self, own: OwnIssuer) -> None:
         self.own = own
         self.rows = MemoryRevocations()
         fetch = Fetcher(lambda: Reach(internal=frozenset({own.url})))
-        keys = KeySets(fetch, lambda path: Path(path).read_bytes(), Metadata(fetch), lambda: 0.0)
+        keys = KeySets(
+            fetch, lambda path: Path(path).read_bytes(), Metadata(fetch, lambda: 0.0), lambda: 0.0
+        )
         now_ms = lambda: int(time.time() * 1_000)  # noqa: E731
         tokens = Tokens(self.rows, MemoryEvents(), {}, {}, now_ms, bytes)
         check = LogoutCheck(lambda: {own.url: own.issuer}, keys)
+
+        def revoke(said: LoggedOut, _: str) -> None:
+            for one in said.revocations():
+                tokens.add(one)
+
         self.house = House()
-        self.house.ingress._beside = {PATH: Logout(check, tokens, lambda: None, now_ms).answer}
+        self.house.ingress._beside = {PATH: Logout(Logouts(check, (revoke,), now_ms)).answer}
 
     async def post(self, body: str, verb: str = "POST") -> Visit:
         headers = {"host": HOST, "content-type": "application/x-www-form-urlencoded"}

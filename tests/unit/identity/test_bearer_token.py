@@ -25,7 +25,9 @@ class World:
         self.issuers: Mapping[str, Issuer] = {own.url: own.issuer}
         self.revocations = MemoryRevocations()
         fetch = Fetcher(lambda: Reach(internal=frozenset({own.url})))
-        keys = KeySets(fetch, lambda path: Path(path).read_bytes(), Metadata(fetch), lambda: 0.0)
+        keys = KeySets(
+            fetch, lambda path: Path(path).read_bytes(), Metadata(fetch, lambda: 0.0), lambda: 0.0
+        )
         self.check = TokenCheck(
             lambda: self.issuers, keys, Introspector(fetch), Denied(self.revocations)
         ).check

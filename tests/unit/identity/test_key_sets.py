@@ -27,7 +27,7 @@ class World:
         self.own = own
         fetch = Fetcher(lambda: Reach(internal=frozenset({own.url})))
         read = lambda path: Path(path).read_bytes()  # noqa: E731
-        self.sets = KeySets(fetch, read, Metadata(fetch), lambda: self.now)
+        self.sets = KeySets(fetch, read, Metadata(fetch, lambda: self.now), lambda: self.now)
 
     async def finds(self, key_id: str, issuer: Issuer | None = None) -> bool:
         return await self.sets.find(issuer or self.own.issuer, key_id) is not None

@@ -9,7 +9,7 @@ import pytest
 from lockgate.store.memory_accounts import MemoryAccounts
 from lockgate.store.sealing import AesGcmSealer
 from lockgate.upstream.accounts import ConnectedAccounts
-from lockgate.upstream.connecting import LINK_SECONDS, Connecting, ConnectRefused
+from lockgate.upstream.connecting import LINK_SECONDS, Connecting, ConnectRefused, check_visitor
 from lockgate.upstream.oauth_clients import OAuthClients
 from lockgate.upstream.target import Registered
 from support.oauth_upstream import ALICE, Ticking, registered, servers
@@ -51,7 +51,7 @@ class Desk:
 
     async def refused(self, said: dict[str, str], browser: str = "browser") -> str:
         with pytest.raises(ConnectRefused) as refused:
-            await self.connecting.finish(said, browser)
+            await self.connecting.finish(said, browser, None)
         return refused.value.reason
 
 
@@ -68,7 +68,7 @@ async def test_an_account_is_connected(desk: Desk) -> None:
     assert (asked["code_challenge_method"], asked["scope"]) == ("S256", "a")
     assert asked["resource"] == f"{desk.paper.url}/mcp"
     said = {"state": asked["state"], "code": "the-code", "iss": desk.paper.url}
-    account = await desk.connecting.finish(said, "browser")
+    account = await desk.connecting.finish(said, "browser", None)
     assert (account.principal, account.upstream) == (ALICE, "notes")
     form = desk.paper.asked_for("/token")[0].form
     assert (form["code"], form["resource"]) == ("the-code", asked["resource"])
@@ -80,7 +80,7 @@ async def test_an_account_is_connected(desk: Desk) -> None:
 async def test_a_configured_secret_is_kept_nowhere_else(desk: Desk) -> None:
     asked = await desk.begun()
     said = {"state": asked["state"], "code": "c", "iss": desk.paper.url}
-    await desk.connecting.finish(said, "browser")
+    await desk.connecting.finish(said, "browser", None)
     account = await desk.store.get(ALICE, "notes")
     assert account is not None
     assert b"s3cret" not in account.secret
@@ -134,7 +134,7 @@ async def test_a_person_may_decline_and_the_server_s_words_are_not_repeated(desk
     said = {"state": asked["state"], "error": "access_denied", "error_description": "words",
             "iss": desk.paper.url}  # fmt: skip
     with pytest.raises(ConnectRefused) as refused:
-        await desk.connecting.finish(said, "browser")
+        await desk.connecting.finish(said, "browser", None)
     assert refused.value.reason == "connect.declined"
     assert "words" not in str(refused.value)
 
@@ -165,5 +165,26 @@ async def test_a_server_that_is_down_is_told_as_such(desk: Desk) -> None:
 async def test_iss_may_be_missing_only_where_it_was_never_promised(desk: Desk) -> None:
     desk.paper.issue(authorization_response_iss_parameter_supported=False)
     asked = await desk.begun()
-    account = await desk.connecting.finish({"state": asked["state"], "code": "c"}, "browser")
+    account = await desk.connecting.finish({"state": asked["state"], "code": "c"}, "browser", None)
     assert msgspec.structs.replace(account, secret=b"").upstream == "notes"
+
+
+@pytest.mark.parametrize(
+    ("visitor", "reason"), [("", "connect.signed-out"), ("person:mallory", "connect.other-person")]
+)
+async def test_whoever_is_not_the_person_of_the_link_comes_back_for_nothing(
+    desk: Desk, visitor: str, reason: str
+) -> None:
+    asked = await desk.begun()
+    said = {"state": asked["state"], "code": "c", "iss": desk.paper.url}
+    with pytest.raises(ConnectRefused, match=reason):
+        await desk.connecting.finish(said, "browser", visitor)
+    assert not desk.paper.asked_for("/token")
+    account = await desk.connecting.finish(said, "browser", ALICE)
+    assert account.principal == ALICE
+
+
+async def test_where_nobody_can_sign_in_the_link_says_who_it_is(desk: Desk) -> None:
+    offer = await desk.connecting.offer(desk.ticket())
+    check_visitor(offer.ticket, None)
+    check_visitor(offer.ticket, ALICE)

@@ -13,6 +13,7 @@ from lockgate.control_plane.console.pages import SESSION, put_cookie
 from lockgate.control_plane.console.provider import Provider
 from lockgate.control_plane.console.sessions import Sessions
 from lockgate.control_plane.services.acting import EventAppender
+from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
 from lockgate.control_plane.services.recovery import Recovery, RecoveryStore
 from lockgate.model.console import ConsoleSession
@@ -37,6 +38,7 @@ class Backing(msgspec.Struct, frozen=True):
     events: EventAppender
     rules: Callable[[], Rules]
     """As the settings are now."""
+    logouts: Logouts
     pepper: bytes
     refused: Callable[[str, str], None]
     """Told reason and peer of what nobody signed in for."""
@@ -91,7 +93,8 @@ def _recognise(cookie: str, backing: Backing) -> Visitor | None:
     roles = ",".join(sorted(one.id for one in held))
     if roles == session.roles:
         return Visitor(session)
-    renewed = backing.sessions.renew(session, roles)
+    subject = backing.sessions.subject_in(cookie)
+    renewed = backing.sessions.renew(session, roles, subject)
     return Visitor(renewed[1], renewed[0]) if renewed else None
 
 

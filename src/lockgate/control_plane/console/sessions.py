@@ -29,8 +29,6 @@ class SessionStore(Protocol):
 
     def end(self, hashed: str) -> bool: ...
 
-    def end_of(self, identity: str, sid: str, token: str, forget: int, now: int) -> int | None: ...
-
     def once(self, thing: str, forget: int, now: int) -> bool: ...
 
 
@@ -56,10 +54,13 @@ class Sessions:
         self.now_ms = now_ms
         self.random_bytes = random_bytes
 
-    def open(self, identity: str, name: str, sid: str, lasts: int) -> tuple[str, ConsoleSession]:
-        """Always under a new id. What goes into the cookie, and the session."""
+    def open(
+        self, identity: str, name: str, sid: str, lasts: int, subject: str = ""
+    ) -> tuple[str, ConsoleSession]:
+        """Always under a new id. What goes into the cookie, and the session. ``subject``: see
+        ``subject_in``."""
         now = self.now_ms()
-        cookie, hashed = self._new_id()
+        cookie, hashed = self._new_id(subject)
         opened = ConsoleSession(hashed, identity, name, sid, "", now, now, now + lasts)
         self.store.put(opened, now)
         return cookie, opened
@@ -78,11 +79,19 @@ class Sessions:
             self.store.touch(found.hash, now)
         return found
 
-    def renew(self, old: ConsoleSession, roles: str) -> tuple[str, ConsoleSession] | None:
+    def subject_in(self, cookie: str) -> str:
+        """As policy names the person. Empty for whoever is no person there, and for what is not
+        ours; whether the session is still open says ``recognise``."""
+        opened = self.sealer.open(_COOKIE, cookie) or b""
+        return opened[_ID_BYTES:].decode()
+
+    def renew(
+        self, old: ConsoleSession, roles: str, subject: str = ""
+    ) -> tuple[str, ConsoleSession] | None:
         """The same session under a new id, because what it may do has changed. None where it is
         over meanwhile."""
         now = self.now_ms()
-        cookie, hashed = self._new_id()
+        cookie, hashed = self._new_id(subject)
         renewed = msgspec.structs.replace(old, hash=hashed, roles=roles, seen=now)
         return (cookie, renewed) if self.store.put(renewed, now, old.hash) else None
 
@@ -93,8 +102,8 @@ class Sessions:
     def fits(self, session: str, action: str, token: str) -> bool:
         return self.sealer.open(f"console/form/{session}{action}", token) is not None
 
-    def _new_id(self) -> tuple[str, str]:
-        plain = self.random_bytes(_ID_BYTES)
+    def _new_id(self, subject: str) -> tuple[str, str]:
+        plain = self.random_bytes(_ID_BYTES) + subject.encode()
         return self.sealer.seal(_COOKIE, plain), _hash(plain)
 
 

@@ -1,6 +1,7 @@
 """Coming in and going out: by the identity provider, by a recovery code, and by its word (logout).
 
-There is no parameter that says where to go afterwards, so no page of others can choose it.
+There is no parameter that says where to go afterwards, so no page of others can choose it: other
+pages of ours that need somebody signed in say it, and the browser carries it sealed.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from lockgate.control_plane.console.backing import (
 )
 from lockgate.control_plane.console.failures import SignInFailed
 from lockgate.control_plane.console.pages import (
+    HOME,
     SESSION,
     VISIT,
     VISIT_SECONDS,
@@ -37,11 +39,28 @@ from lockgate.control_plane.console.provider import SignIn
 from lockgate.control_plane.console.sessions import ABSOLUTE_MS, RECOVERY_MS
 from lockgate.control_plane.services.plain_text import visible
 from lockgate.control_plane.services.privileges import Actor
+from lockgate.identity.jwt import NotAccepted
+from lockgate.identity.key_sets import KeysUnknown
 from lockgate.model import AuditEvent
 from lockgate.model.privilege import RECOVERY
 
 _SIGN_IN, _RECOVER = "console/sign-in", "console/recover"
 """Purposes of the visit's cookie."""
+
+
+LONGEST_ONWARD = 2_048
+"""Characters. Browsers take cookies of 4,096 bytes, names and all (RFC 6265bis, section 5.6)."""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """Who has signed in."""
+
+    actor: Actor
+    sid: str
+    lasts: int
+    """Milliseconds."""
+    subject: str = ""
+    """As policy names the person; empty for the recovery admin."""
 
 
 class SignInPages:
@@ -50,8 +69,14 @@ class SignInPages:
         self._sessions = backing.sessions
 
     async def begin(self, request: Request) -> Response:  # noqa: ARG002
-        """RFC 6749, section 4.1.1, with PKCE (S256), ``state`` and ``nonce``."""
-        begun = SignIn(self._random(), self._random(), self._random(), self._sessions.now_ms())
+        return await self.begin_for("")
+
+    async def begin_for(self, onward: str) -> Response:
+        """RFC 6749, section 4.1.1, with PKCE (S256), ``state`` and ``nonce``. ``onward``: see
+        ``SignIn``; too long for a cookie, it is left out. Raises ``SignInFailed``."""
+        onward = onward if len(onward) <= LONGEST_ONWARD else ""
+        now = self._sessions.now_ms()
+        begun = SignIn(self._random(), self._random(), self._random(), now, onward)
         response = go(await self._backing.provider.address(begun))
         cookie = self._sessions.sealer.seal(_SIGN_IN, msgspec.json.encode(begun))
         put_cookie(response, VISIT, cookie, VISIT_SECONDS)
@@ -72,7 +97,8 @@ class SignInPages:
         if not await asyncio.to_thread(self._sessions.store.once, taken, forget, now):
             raise SignInFailed("this sign-in was completed before")
         actor = Actor(f"oidc:{person.sub}", "console", visible(person.name))
-        return await self._open(request, actor, person.sid, ABSOLUTE_MS)
+        opened = Opened(actor, person.session, ABSOLUTE_MS, person.subject)
+        return await self._open(request, opened, begun.onward)
 
     async def ask_code(self, request: Request) -> Response:  # noqa: ARG002
         cookie = self._sessions.sealer.seal(_RECOVER, self._sessions.random_bytes(16))
@@ -89,7 +115,7 @@ class SignInPages:
         nobody = Actor("", "console", _peer(request))
         recovery = self._backing.recovery_of(nobody)
         actor = await asyncio.to_thread(recovery.use, fields.get("code", ""))
-        return await self._open(request, actor, "", RECOVERY_MS)
+        return await self._open(request, Opened(actor, "", RECOVERY_MS))
 
     async def sign_out(self, request: Request) -> Response:
         visitor, _ = await sent(request, self._backing)
@@ -102,35 +128,25 @@ class SignInPages:
         return response
 
     async def logged_out(self, request: Request) -> Response:
-        """OpenID Connect Back-Channel Logout 1.0, sections 2.5 to 2.8. A token that names a person
-        ends all of their sessions, also where it names one session besides. What ends is over
-        before it is on record: ending is never held up by the journal."""
+        """OpenID Connect Back-Channel Logout 1.0, sections 2.5 to 2.8. Raises ``SignInFailed``."""
         try:
             token = (await fields_of(request)).get("logout_token", "")
-            ended = await self._backing.provider.ended(token)
-        except FormRejected as error:
+            await self._backing.logouts.take(token, _peer(request))
+        except (FormRejected, NotAccepted, KeysUnknown) as error:
             raise SignInFailed(str(error)) from error
-        identity = f"oidc:{ended.sub}" if ended.sub else ""
-        once = f"jti:{hashlib.sha256(ended.jti.encode()).hexdigest()}"
-        count = await asyncio.to_thread(
-            self._sessions.store.end_of, identity, ended.sid, once, ended.forget * 1000,
-            self._sessions.now_ms(),
-        )  # fmt: skip
-        if count is None:
-            raise SignInFailed("this logout token was here before")
-        who = Actor(identity or f"sid:{ended.sid}", "console")
-        event = self._event("session.closed", "console.logged-out", who, _peer(request), count)
-        await asyncio.to_thread(self._backing.events.append, (event,))
         return JSONResponse({})
 
-    async def _open(self, request: Request, actor: Actor, sid: str, lasts: int) -> Response:
+    async def _open(self, request: Request, opened: Opened, onward: str = "") -> Response:
         """A session under a new id, whatever the browser brought along."""
         await self._end_former(request)
+        actor = opened.actor
         event = self._event("session.opened", "console.sign-in", actor, _peer(request))
         await asyncio.to_thread(self._backing.events.append, (event,))
         name = "recovery admin" if actor.identity == RECOVERY else actor.account
-        cookie, _ = await asyncio.to_thread(self._sessions.open, actor.identity, name, sid, lasts)
-        response = go()
+        cookie, _ = await asyncio.to_thread(
+            self._sessions.open, actor.identity, name, opened.sid, opened.lasts, opened.subject
+        )
+        response = go(onward or HOME)
         put_cookie(response, SESSION, cookie)
         drop_cookie(response, VISIT)
         return response
@@ -161,7 +177,6 @@ class SignInPages:
         action: str,
         actor: Actor,
         peer: str,
-        sessions: int = 1,
     ) -> AuditEvent:
         return AuditEvent(
             id=self._sessions.random_bytes(16).hex(),
@@ -170,7 +185,7 @@ class SignInPages:
             at=self._sessions.now_ms(),
             effect="permit",
             reason=kind,
-            header={"action": action, "sessions": sessions},
+            header={"action": action, "sessions": 1},
             slots={"actor": actor.told(), "net": msgspec.json.encode({"peer": peer})},
         )
 

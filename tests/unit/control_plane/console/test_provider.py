@@ -8,19 +8,21 @@ from joserfc.jwk import RSAKey
 
 from lockgate.control_plane.console.failures import SignInFailed
 from lockgate.control_plane.console.provider import (
-    KEPT_MS,
-    PAUSE_MS,
-    REST_MS,
     Client,
     Provider,
     SignIn,
     challenge_of,
     is_private,
 )
-from lockgate.model.fetch import Fetched
+from lockgate.identity.id_token import IdTokenCheck
+from lockgate.identity.key_sets import LEAST_SECONDS
+from lockgate.identity.metadata import KEPT_SECONDS, REST_SECONDS, Metadata
+from lockgate.model.fetch import Fetch, Fetched
+from support.console_desk import provider_at
 from support.issuer import CLIENT, ISSUER, SECRET, Issuer
 
 CLIENT_OF = Client(ISSUER, CLIENT, "https://gate.example/console/callback", SECRET)
+DISCOVERY = "/.well-known/openid-configuration"
 BEGUN = SignIn("state", "nonce", "v" * 43, 0)
 
 
@@ -28,7 +30,7 @@ class World:
     def __init__(self) -> None:
         self.issuer = Issuer()
         self.later = 0
-        self.provider = Provider(self.issuer, CLIENT_OF, self.now)
+        self.provider = provider_at(self.issuer, self.now)
 
     def now(self) -> int:
         return int(time.time() * 1000) + self.later
@@ -36,6 +38,12 @@ class World:
     async def person(self, **changes: str) -> Any:
         answer = self.issuer.authorize(await self.provider.address(BEGUN))
         return await self.provider.person({**answer, **changes}, BEGUN)
+
+
+def asking(fetch: Fetch, client: Client) -> Provider:
+    issuer = Issuer()
+    check = IdTokenCheck(lambda: issuer.known, client.id, issuer.keys)
+    return Provider(fetch, client, Metadata(fetch, lambda: 0.0), check, lambda: 0)
 
 
 @pytest.fixture
@@ -49,7 +57,7 @@ async def test_where_the_browser_is_sent(world: World) -> None:
     assert asked["code_challenge_method"] == ["S256"]
     assert (asked["state"], asked["nonce"]) == (["state"], ["nonce"])
     assert BEGUN.verifier not in str(asked)
-    world.later += KEPT_MS
+    world.issuer.now += KEPT_SECONDS
     world.issuer.metadata = {"authorization_endpoint": f"{ISSUER}/auth?tenant=a"}
     assert "?tenant=a&response_type=code" in await world.provider.address(BEGUN)
 
@@ -78,8 +86,9 @@ async def test_the_issuer_in_the_answer_may_be_left_out_only_where_none_is_promi
     world.issuer.answer = {"iss": None}
     with pytest.raises(SignInFailed, match="9207"):
         await world.person()
-    world.later += KEPT_MS
+    world.issuer.now += KEPT_SECONDS
     world.issuer.metadata = {"authorization_response_iss_parameter_supported": False}
+    world.later = 3_600_000
     with pytest.raises(SignInFailed, match="token"):
         await world.person()  # its clock is ahead: the token looks old
     world.later = 0
@@ -108,24 +117,22 @@ async def test_metadata_may_be_where_rfc_8414_says() -> None:
         asked.append(url)
         return Fetched(404, b"")
 
-    provider = Provider(fetch, Client("https://id.example/t1/", "c", "r"), lambda: 0)
-    with pytest.raises(SignInFailed, match="404"):
+    provider = asking(fetch, Client("https://id.example/t1/", "c", "r"))
+    with pytest.raises(SignInFailed, match="no metadata"):
         await provider.address(BEGUN)
-    assert asked == [
-        "https://id.example/t1/.well-known/openid-configuration",
-        "https://id.example/.well-known/oauth-authorization-server/t1",
-    ]
+    assert "https://id.example/t1/.well-known/openid-configuration" in asked
+    assert "https://id.example/.well-known/oauth-authorization-server/t1" in asked
 
 
 async def test_description_and_keys_are_kept_for_a_time_and_asked_for_once(world: World) -> None:
     await asyncio.gather(*(world.provider.address(BEGUN) for _ in range(5)))
     await world.person()
     await world.person()
-    assert world.issuer.log.count("/.well-known/openid-configuration") == 1
+    assert world.issuer.log.count(DISCOVERY) == 1
     assert world.issuer.log.count("/jwks") == 1
-    world.later += KEPT_MS
+    world.issuer.now += KEPT_SECONDS
     await world.provider.address(BEGUN)
-    assert world.issuer.log.count("/.well-known/openid-configuration") == 2
+    assert world.issuer.log.count(DISCOVERY) == 2
 
 
 async def test_new_keys_are_found_and_unknown_ones_do_not_make_us_ask_on_and_on(
@@ -138,7 +145,7 @@ async def test_new_keys_are_found_and_unknown_ones_do_not_make_us_ask_on_and_on(
         with pytest.raises(SignInFailed):
             await world.person()
     assert world.issuer.log.count("/jwks") == 1
-    world.later += PAUSE_MS
+    world.issuer.now += LEAST_SECONDS
     assert (await world.person()).sub == "alice"
     assert world.issuer.log.count("/jwks") == 2
 
@@ -148,9 +155,9 @@ async def test_nobody_waits_for_a_provider_that_just_failed(world: World) -> Non
     for _ in range(3):
         with pytest.raises(SignInFailed):
             await world.provider.address(BEGUN)
-    assert len(world.issuer.log) == 1
+    assert world.issuer.log.count(DISCOVERY) == 1
     world.issuer.metadata = {}
-    world.later += REST_MS
+    world.issuer.now += REST_SECONDS
     assert (await world.provider.address(BEGUN)).startswith(ISSUER)
 
 
@@ -162,8 +169,23 @@ async def test_a_provider_that_is_down_or_talks_nonsense(world: World) -> None:
     async def nonsense(verb: str, url: str, headers: Any = None, body: bytes = b"") -> Fetched:
         return Fetched(200, b"<html>")
 
-    with pytest.raises(SignInFailed, match="document"):
-        await Provider(nonsense, CLIENT_OF, lambda: 0).address(BEGUN)
+    with pytest.raises(SignInFailed, match="no JSON"):
+        await asking(nonsense, CLIENT_OF).address(BEGUN)
+
+
+async def test_metadata_without_an_endpoint_and_a_token_endpoint_without_an_id_token(
+    world: World,
+) -> None:
+    world.issuer.metadata = {"token_endpoint": None}
+    with pytest.raises(SignInFailed, match="lack"):
+        await world.provider.address(BEGUN)
+
+    async def silent(verb: str, url: str, headers: Any = None, body: bytes = b"") -> Fetched:
+        return await world.issuer(verb, url) if verb == "GET" else Fetched(200, b"{}")
+
+    world.issuer.metadata = {}
+    with pytest.raises(SignInFailed, match="without an ID token"):
+        await asking(silent, CLIENT_OF).person({"code": "c", "iss": ISSUER}, BEGUN)
 
 
 def test_the_secret_is_not_shown() -> None:

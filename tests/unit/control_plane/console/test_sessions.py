@@ -34,6 +34,16 @@ def test_the_cookie_is_nowhere_in_the_store(sessions: Sessions) -> None:
     assert plain.hex() not in repr(opened)
 
 
+def test_the_cookie_also_says_whom_policy_would_call_so(sessions: Sessions) -> None:
+    cookie, opened = sessions.open("oidc:248", "Alice", "", 60_000, "corp/älice")
+    assert sessions.subject_in(cookie) == "corp/älice"
+    renewed = sessions.renew(opened, "r1", sessions.subject_in(cookie))
+    assert renewed is not None
+    assert sessions.subject_in(renewed[0]) == "corp/älice"
+    assert sessions.subject_in(sessions.open("recovery", "r", "", 60_000)[0]) == ""
+    assert sessions.subject_in("guess") == ""
+
+
 @pytest.mark.parametrize("cookie", ["", "x", "AAAA", "é"])
 def test_what_we_did_not_seal_is_nobody(sessions: Sessions, cookie: str) -> None:
     assert sessions.recognise(cookie) is None
