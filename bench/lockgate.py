@@ -17,6 +17,7 @@ from bench.identity import key_pair, token_of
 from bench.messages import Dialect
 from bench.upstream import tool_name
 from lockgate.app.stores import open_stores
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from lockgate.pipeline.order import order
 from lockgate.policy.bundle import PolicyBundle
@@ -170,10 +171,10 @@ def _other(number: int) -> str:
 def _key(data: Path) -> str:
     stores = open_stores(data)
     try:
-        service = Keys(
-            stores.keys, stores.events, stores.secrets.pepper(), "bench",
-            lambda: time.time_ns() // 1_000_000, secrets.token_bytes,
-        )  # fmt: skip
+        acting = Acting(
+            Actor("bench"), stores.events, lambda: time.time_ns() // 1_000_000, secrets.token_bytes
+        )
+        service = Keys(stores.keys, acting, stores.secrets.pepper())
         return service.create(KeyOrder("personal", "alice", 9, roles=("analyst",))).text
     finally:
         stores.engine.dispose()

@@ -13,6 +13,8 @@ from typing import Any
 from typer.main import get_command
 
 from lockgate.app.program import complete
+from lockgate.control_plane.services.duties import COMMANDS, PAGES
+from lockgate.model.privilege import AdminRole
 from lockgate.model.reasons import REASONS, Reason
 from lockgate.pipeline.control import Control
 from lockgate.pipeline.order import order
@@ -105,10 +107,41 @@ def _help(command: Any, context: Any, path: str) -> Iterator[str]:
         yield from _help(inner, below, f"{path} {name}")
 
 
+_ABOUT_ROLES = """\
+# What takes which admin role
+
+With `admin.enforced: true`; without it, nothing does. [admin.md](admin.md) says how roles are had.
+Any one of the roles named is enough. Contents are arguments, answers and whom it is about; who did
+something is told to all whom the command takes.
+
+Generated from `control_plane/services/duties.py` by `make docs`; do not edit."""
+
+
+def roles() -> Iterator[str]:
+    """``docs/roles.md``: the table of duties."""
+    yield _ABOUT_ROLES
+    yield "\n| Command | Takes | Contents shown to |\n|---|---|---|"
+    for name, duty in COMMANDS.items():
+        if duty.roles:
+            contents = _named(duty.contents) if duty.contents else "-"
+            yield f"| `{name}` | {_named(duty.roles)} | {contents} |"
+    yield "\n`import` takes it to write; `--dry-run` takes none."
+    free = [(name, duty) for name, duty in {**COMMANDS, **PAGES}.items() if not duty.roles]
+    yield "\n| Takes none | Since it |\n|---|---|"
+    for because in dict.fromkeys(duty.because for _, duty in free):
+        names = ", ".join(f"`{name}`" for name, duty in free if duty.because == because)
+        yield f"| {names} | {because} |"
+
+
+def _named(found: tuple[AdminRole, ...]) -> str:
+    return " or ".join(f"`{role}`" for role in found)
+
+
 GENERATORS: dict[str, Callable[[], Iterator[str]]] = {
     "docs/reasons.md": reasons,
     "docs/controls.md": controls,
     "docs/cli.md": commands,
+    "docs/roles.md": roles,
 }
 
 

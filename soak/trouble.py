@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lockgate.app.stores import open_stores
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from support.gateway import ROOT, Gateway
 
@@ -99,10 +100,13 @@ class Trouble:
     def _replace(self, name: str) -> None:
         stores = open_stores(self._gate.folder / "data")
         try:
-            keys = Keys(
-                stores.keys, stores.events, stores.secrets.pepper(), "soak",
-                lambda: time.time_ns() // 1_000_000, secrets.token_bytes,
-            )  # fmt: skip
+            acting = Acting(
+                Actor("soak"),
+                stores.events,
+                lambda: time.time_ns() // 1_000_000,
+                secrets.token_bytes,
+            )
+            keys = Keys(stores.keys, acting, stores.secrets.pepper())
             old = [key.id for key in keys.list() if key.owner == name and not key.revoked]
             self._keys[name] = keys.create(KeyOrder("personal", name, 9)).text
             time.sleep(2)  # until the gateway knows the new one

@@ -10,11 +10,13 @@ import pytest
 from lockgate.app.background import REFRESH_SECONDS
 from lockgate.app.streams import CHECK_SECONDS
 from support.client import McpClient, Said, http_client
-from support.gateway import Gateway
+from support.gateway import Gateway, python
 from support.live_streams import listening, stream_of
 from support.scim_gateway import PATCH, SECRET, USER, deactivate, gateway, make, provider
 
 pytestmark = pytest.mark.e2e
+
+ODD = str(Path(__file__).parents[1] / "support" / "odd_child.py")
 
 
 async def test_a_leaver_with_a_session_and_a_valid_key_goes_on_calling(tmp_path: Path) -> None:
@@ -63,6 +65,36 @@ async def test_a_leaver_with_a_session_and_a_valid_key_goes_on_calling(tmp_path:
         assert {said.status for _, done, said in answers if done < known} >= {200}
         after = {(said.status, said.reason) for began, _, said in answers if began > known}
         assert after == {(401, "auth.inactive")}, "not one call came through"
+
+
+@pytest.mark.parametrize("era", ["modern", "legacy"])
+async def test_what_was_asked_before_leaving_is_not_answered_after(
+    tmp_path: Path, era: str
+) -> None:
+    """A long call, begun in time, whose answer would come when nobody may have it any more."""
+    gate = gateway(tmp_path)
+    gate.write_config(upstreams={"own": python(ODD, "per-process")})
+    async with gate, http_client() as http:
+        alice = McpClient(http, f"{gate.url}/own", gate.key("alice"))
+        with provider(gate) as idp:
+            id = await asyncio.to_thread(make, idp, "alice")
+            asked = {"name": "late", "arguments": {}}
+            if era == "legacy":
+                await alice.open()
+            call = alice.modern if era == "modern" else alice.legacy
+            waiting = asyncio.ensure_future(call("tools/call", asked))
+            await gate.awaited(lambda g: g.rows(kind="call.intent", target="late"))
+            await asyncio.to_thread(deactivate, idp, id)
+            known = time.monotonic()
+            said = await asyncio.wait_for(waiting, 10)
+        assert time.monotonic() - known < REFRESH_SECONDS + CHECK_SECONDS + 1.0, (
+            "and a busy machine"
+        )
+        assert (said.status, said.reason) == (401, "auth.inactive")
+        (outcome,) = await gate.awaited(lambda g: g.rows(kind="call.outcome", target="late"))
+        assert outcome.reason == "call.revoked"
+        shown = await asyncio.to_thread(gate.cli, "audit", "show", outcome.call)
+        assert "auth.inactive" in shown
 
 
 async def test_a_leaver_s_service_key_is_dead_too(tmp_path: Path) -> None:

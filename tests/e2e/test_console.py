@@ -1,5 +1,6 @@
 """Administrators' browsers before a real gateway with two workers and a real identity provider."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,7 +88,15 @@ async def test_a_role_is_asked_for_and_given_by_browsers_and_seen_at_the_command
     actions = [row.header.get("action") for row in site.gate.journal()]
     for action in ("console.sign-in", "privilege.request", "privilege.grant", "console.sign-out"):
         assert action in actions
-    assert "oidc:alice" in site.gate.cli("audit", "tail", "--json")
+    with pytest.raises(AssertionError, match="takes the admin role reader"):
+        site.gate.cli("audit", "tail")
+    asked = site.gate.cli(
+        "admin", "request", "reader", "--reason", "audit", "--for", "1h", "--json"
+    )
+    one = str(json.loads(asked)["id"])
+    assert (await bob.submit(await bob.get(HOME), "/console/grant", id=one)).status == 303
+    seen = site.gate.cli("audit", "tail", "--json")
+    assert ("oidc:alice" in seen, "to rotate a key" in seen) == (True, False), "no contents"
     assert site.gate.cli("audit", "tail")
 
 

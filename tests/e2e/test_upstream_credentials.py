@@ -18,6 +18,7 @@ from support.gateway import Gateway
 from support.guarded_house import House, guarded_server, house, link_in
 from support.oidc_provider import ROBOT, running_provider
 from support.processes import until
+from support.scim_gateway import deactivate, make, provider
 
 pytestmark = [pytest.mark.e2e, pytest.mark.node]
 
@@ -94,6 +95,48 @@ async def test_eight_workers_renew_an_account_once(tmp_path: Path) -> None:
             assert {text_of(one) for one in said} == {"alice via lockgate"}
         grants = [one for one in made.provider.log("token") if one.get("error")]
         assert grants == []
+
+
+async def test_a_leaver_s_account_is_ended_at_the_provider_and_gone_from_the_store(
+    tmp_path: Path,
+) -> None:
+    """By SCIM, over several workers: one of them does it, once."""
+    people = {"scim_secrets": "env:SCIM_SECRET"}
+    with (
+        house(tmp_path, {"mode": "account"}, workers=3, people=people) as made,
+        provider(made.gate) as idp,
+    ):
+        ids = {name: await asyncio.to_thread(make, idp, name) for name in ("alice", "bob")}
+        for name in ids:
+            link = link_in(text_of(await known(made, name)))
+            assert "Connected" in ConnectBrowser().connect(link, name).text
+            assert text_of(await known(made, name)) == f"{name} via lockgate"
+        await asyncio.to_thread(deactivate, idp, ids["alice"])
+
+        def left() -> list[str]:
+            return [
+                one["principal"] for one in json.loads(made.gate.cli("accounts", "list", "--json"))
+            ]
+
+        until(lambda: left() == ["person:bob"], 30)
+        ended = [row for row in made.gate.rows(kind="admin.changed")
+                 if row.header["action"] == "account.disconnect"]  # fmt: skip
+        assert [row.header["revoked"] for row in ended] == ["done"]
+        assert ended[0].slots["subject"] == {"subject": "person:alice"}
+        assert len(made.provider.log("revocation")) == 1
+        assert text_of(await said_to(made, "bob")) == "bob via lockgate"
+        await asyncio.to_thread(idp.delete, f"/Users/{ids['bob']}")
+        until(lambda: left() == [], 30)
+        assert len(made.provider.log("revocation")) == 2
+        assert "Traceback" not in made.gate.log
+
+
+async def known(made: House, who: str) -> Said:
+    """Workers that were not told know of a person soon after the one that was."""
+    async with asyncio.timeout(10):
+        while (said := await said_to(made, who)).reason == "auth.inactive":
+            pass
+    return said
 
 
 def wait_until_old(made: House) -> None:

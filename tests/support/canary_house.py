@@ -17,6 +17,7 @@ from lockgate.app.server import Running, address_of, listen, opened, server_conf
 from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms
 from lockgate.app.stores import open_stores
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from lockgate.model.call import EraName
 from support.canary_client import HttpWire, Voice, Wire, stdio_wire
@@ -109,8 +110,8 @@ class House:
         self.config.write_text(json.dumps(said))
         stores = open_stores(self.folder / "data")
         try:
-            keys = Keys(stores.keys, stores.events, stores.secrets.pepper(), "t", now_ms,
-                        secrets.token_bytes)  # fmt: skip
+            acting = Acting(Actor("t"), stores.events, now_ms, secrets.token_bytes)
+            keys = Keys(stores.keys, acting, stores.secrets.pepper())
             self._key = keys.create(KeyOrder("personal", "alice", 1)).text
         finally:
             stores.engine.dispose()

@@ -25,6 +25,7 @@ from typing import Any
 import msgspec
 
 from lockgate.app.stores import open_stores
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from support.processes import alive, gone, until
 
@@ -119,10 +120,11 @@ class Gateway:
     def _make_key(self, name: str, roles: tuple[str, ...]) -> str:
         stores = open_stores(self.folder / "data", str(self.settings.get("database", "")))
         try:
-            service = Keys(
-                stores.keys, stores.events, stores.secrets.pepper(), "test",
-                lambda: time.time_ns() // 1_000_000, secrets.token_bytes,
+            acting = Acting(
+                Actor("test"), stores.events, lambda: time.time_ns() // 1_000_000,
+                secrets.token_bytes,
             )  # fmt: skip
+            service = Keys(stores.keys, acting, stores.secrets.pepper())
             return service.create(KeyOrder("personal", name, 9, roles=roles)).text
         finally:
             stores.engine.dispose()

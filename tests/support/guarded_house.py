@@ -8,18 +8,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from support import scim_gateway
 from support.gateway import Gateway
 from support.oidc_provider import CLIENTS, Provider, running_provider
 
 SERVER = str(Path(__file__).parent / "guarded_server.py")
 GATE, SIGN_IN = "lockgate", "lockgate-console"
 SECRET = "secret-of-lockgate-" + "y" * 24
-_ENVIRONMENT = {"GATE_SECRET": SECRET}
+_ENVIRONMENT = {"GATE_SECRET": SECRET, "SCIM_SECRET": scim_gateway.SECRET}
 
 
 class House(msgspec.Struct, frozen=True):
@@ -51,10 +53,12 @@ def house(
     *,
     workers: int = 1,
     console: bool = False,
+    people: Mapping[str, Any] = MappingProxyType({}),
     **settings: Any,
 ) -> Iterator[House]:
     """``credential``: what joins ``issuer`` and ``client`` in it. ``console``: people sign in to
-    it, at the same provider. ``settings`` of the provider."""
+    it, at the same provider. ``people``: the gateway's section of that name. ``settings`` of the
+    provider."""
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     robot = {"client_secret": SECRET, "redirect_uris": [], "response_types": [],
@@ -77,6 +81,7 @@ def house(
             console=({"issuer": provider.issuer, "origin": base, "client_id": SIGN_IN,
                       "client_secret": "env:GATE_SECRET"} if console else {}),
             fetch={"internal": [provider.issuer, origin(upstream)]},
+            people=dict(people),
         )  # fmt: skip
         gate.environment |= _ENVIRONMENT
         gate.key("alice"), gate.key("bob")

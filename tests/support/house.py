@@ -40,6 +40,7 @@ class House:
         regate(self.stage, sender=self.upstream)
         self.people = {"Bearer alice": self.stage.principal, "Bearer bob": BOB}
         """Whose keys are good now."""
+        self.looks = asyncio.Event()
         self.refused: list[tuple[str, str]] = []
         self.health: dict[str, Any] = {"status": "ready"}
         self.ingress = Ingress(
@@ -54,6 +55,7 @@ class House:
     async def recheck(
         self, evidence: Evidence, now_ms: int, grace_ms: int = 0
     ) -> Principal | AuthRefusal:
+        self.looks.set()
         if evidence.authorization == ("Bearer broken",):
             raise ValueError("a defect")
         if not evidence.authorization:
@@ -72,6 +74,11 @@ class House:
         task = self.begin(visit)
         await asyncio.wait_for(self.upstream.reached.wait(), 5)
         return task
+
+    async def looked_at(self) -> None:
+        """Whoever calls has been looked at again."""
+        self.looks.clear()
+        await asyncio.wait_for(self.looks.wait(), 5)
 
     def progress(self) -> None:
         assert self.upstream.hears is not None

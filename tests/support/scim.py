@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 import orjson
 
 from lockgate.control_plane.scim.endpoint import ScimEndpoint
-from lockgate.control_plane.services.people import Actor, People
+from lockgate.control_plane.services.acting import Acting, Actor
+from lockgate.control_plane.services.people import People
 from lockgate.store.memory_events import MemoryEvents
 from lockgate.store.memory_keys import MemoryKeys
 from lockgate.store.memory_people import MemoryPeople
@@ -29,10 +30,9 @@ class Provider:
         self.events = MemoryEvents()
         self.written = 0
         self.now = 1_800_000_000_000
-        self.people = People(
-            self.store, self.keys, self.events, Actor("idp", "scim"), lambda: self.now,
-            secrets.token_bytes,
-        )  # fmt: skip
+        actor = Actor("idp", "scim")
+        acting = Acting(actor, self.events, lambda: self.now, secrets.token_bytes)
+        self.people = People(self.store, self.keys, acting)
         self.endpoint = ScimEndpoint(self.people, self._write)
 
     def _write(self) -> None:

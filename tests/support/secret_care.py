@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.rotation import Rotation
 from lockgate.control_plane.services.secret_status import Outcome, Proof, SecretDesk
 from lockgate.model import AuditEvent
@@ -57,7 +58,8 @@ class Care:
             {"file": FileSecrets(), "env": EnvSecrets(self.environ)},
             self.ledger, self, self, lambda _: self.days,
         )  # fmt: skip
-        self.rotation = Rotation(self.desk, "opal", lambda: self.now, self.random, self.pause)
+        acting = Acting(Actor("opal"), self, lambda: self.now, self.random)
+        self.rotation = Rotation(self.desk, acting, self.pause)
         self._count = 0
 
     def append(self, events: Sequence[AuditEvent]) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from lockgate.app import memory
+from lockgate.app.departures import DEPARTED_SECONDS, Departures
 from lockgate.app.reload import Reloader
 from lockgate.app.secret_watch import LOOK_SECONDS
 from lockgate.app.stamps import now_ms
@@ -90,6 +91,7 @@ class Background:
             every(WATCH_SECONDS, "watching the configuration", self._watch, sooner.configuration),
             every(COLLECT_SECONDS, "collecting garbage", memory.collect),
             every(LOOK_SECONDS, "reading secrets", self._plant.watch.look),
+            every(DEPARTED_SECONDS, "ending accounts of leavers", Departures(self._plant).look),
             *more,
         ]
         if self._pushes is not None:

@@ -115,15 +115,15 @@ class Conversation(Waiting):
             while not self._task.done() and not self.questions:
                 self._changed.clear()
                 await self._changed.wait()
-        except asyncio.CancelledError:
-            self.cancel()
+        except asyncio.CancelledError as ended:
+            self.cancel(*ended.args)
             raise
         return self._task.result() if self._task.done() else None
 
-    def cancel(self) -> None:
+    def cancel(self, why: str = "") -> None:
         """Nobody waits for this call any more, also where it has failed meanwhile."""
         if self._task is not None:
-            self._task.cancel()
+            self._task.cancel(why)
             self._task.add_done_callback(_tell)
 
 

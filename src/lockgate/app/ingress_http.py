@@ -26,9 +26,10 @@ from lockgate.app.gateway import Gateway
 from lockgate.app.incoming import Incoming
 from lockgate.app.outbox import Outbox
 from lockgate.app.protected_resource import ProtectedResource
+from lockgate.app.responding import JSON, respond
 from lockgate.app.scim_door import ScimDoor, is_scim
 from lockgate.app.stamps import now_ms, stamp
-from lockgate.app.streams import JSON, Streams, respond
+from lockgate.app.streams import Streams
 from lockgate.identity.evidence import Evidence
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.model import REASONS, Json, Principal
@@ -196,10 +197,13 @@ class Ingress:
         return known
 
     async def _holds(self, exchange: Exchange) -> bool:
-        """Whether the same credential would still be let in here, as the same principal."""
+        """Whether the same credential would be let in here as the same principal. Raises
+        ``WireRefusal`` where it would not be let in at all."""
         caller = exchange.caller
         grace = self.edge.grace_ms if exchange.method == "POST" else 0
         known = await self._identity.recheck(exchange.evidence(), now_ms(), grace)
+        if isinstance(known, AuthRefusal):
+            _raise(known)
         return (
             caller is not None
             and known == caller.principal

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import orjson
 
 from lockgate.app.exchange import Exchange, HeaderList
-from lockgate.app.streams import JSON
+from lockgate.app.responding import JSON
 from lockgate.identity.dpop import Nonces
 from lockgate.identity.issuer import SIGNATURES, Issuer
 from lockgate.wire.refusal import WireRefusal

@@ -15,7 +15,8 @@ from lockgate.app.stamps import now_ms
 from lockgate.app.stores import loaded
 from lockgate.app.supervision import every
 from lockgate.app.wiring import Plant
-from lockgate.control_plane.services.people import Actor, People
+from lockgate.control_plane.services.acting import Acting, Actor
+from lockgate.control_plane.services.people import People
 from lockgate.control_plane.services.reading import Reading
 from lockgate.model.person import LDAP, Listed
 from lockgate.model.reference import ReferenceBroken
@@ -85,7 +86,8 @@ class Provisioning:
 
 def people_of(plant: Plant, actor: Actor) -> People:
     stores = plant.stores
-    return People(stores.people, stores.keys, stores.events, actor, now_ms, secrets.token_bytes)
+    acting = Acting(actor, stores.events, now_ms, secrets.token_bytes)
+    return People(stores.people, stores.keys, acting)
 
 
 def scim_door(

@@ -6,35 +6,29 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from lockgate.app.answers import Answer
-from lockgate.app.exchange import Exchange, HeaderList, is_stdio, takes_streams
+from lockgate.app.exchange import Exchange, is_stdio, takes_streams
 from lockgate.app.hub import Hub
 from lockgate.app.inflight import InFlight
 from lockgate.app.outbox import Outbox
-from lockgate.app.replay import Place, Track
+from lockgate.app.replay import Place
+from lockgate.app.responding import SSE, cancelled, conclude, finish, stream
 from lockgate.app.stamps import now_ms
 from lockgate.model import Session
 from lockgate.pipeline.caller import Caller
+from lockgate.pipeline.run import REVOKED
 from lockgate.wire import versions
-from lockgate.wire.answer import refusal
 from lockgate.wire.headers import PROTOCOL_VERSION, SESSION, Headers
 from lockgate.wire.refusal import WireRefusal
-from lockgate.wire.streams import KEEP_ALIVE, encode_event
+from lockgate.wire.streams import KEEP_ALIVE
 
 KEEP_ALIVE_SECONDS = 15.0
 """Proxies and clients drop silent streams after about 100 s or 300 s."""
 STDIO_SECONDS = 1.0
 CHECK_SECONDS = 1.5
-"""How long a stream may outlive its credential or its session. With the time until the revocation
-is seen here (0.5 s) it is 2 s."""
+"""How long a call or a stream may outlive its credential or its session. With the time until the
+revocation is seen here (0.5 s) it is 2 s."""
 
 LAST_EVENT = "last-event-id"
-
-JSON: HeaderList = ((b"content-type", b"application/json"),)
-SSE: HeaderList = (
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-)
 
 Relay = Callable[[Place, int], Awaitable["Following | None"]]
 """What another worker keeps; None where that one cannot be reached. Raises ``WireRefusal``."""
@@ -70,7 +64,8 @@ async def alone(place: Place, after: int) -> Following | None:  # noqa: ARG001
 
 
 class Streams:
-    """``holds``: whether the credential of a request is still good, and its endpoint there."""
+    """``holds``: whether a request would still be let in as it was, and its endpoint is there.
+    Raises ``WireRefusal`` where its credential is not accepted any more."""
 
     def __init__(
         self,
@@ -97,7 +92,7 @@ class Streams:
         try:
             session = await self._plain(exchange, caller, working, outbox, closed)
         except asyncio.CancelledError:
-            await _cancelled(exchange, working)
+            await cancelled(exchange, working)
             return
         finally:
             closed.cancel()
@@ -115,25 +110,50 @@ class Streams:
         """Until it ends; or the session, where it becomes a stream that can be resumed."""
         quiet = 0.0
         while not working.done():
-            step = self._step(exchange)
+            step = min(self._patience(exchange), self.check_seconds)
             quiet = 0.0 if await outbox.changed(step) else quiet + step
             if closed.done():
                 self._client_left(exchange, working)
                 return None
-            if exchange.started and not await self._holds(exchange):
-                working.cancel()
-                await asyncio.wait({working})
-                break
+            if not await self._goes_on(exchange, working):
+                await exchange.write(b"", last=True)
+                return None
             due = takes_streams(exchange) and quiet >= self._patience(exchange)
             if not (outbox.waiting or due):
                 continue
             session = self._session(exchange, caller)
             if session is not None:
                 return session
-            await _stream(exchange, outbox.take())
+            await stream(exchange, outbox.take())
             quiet = 0.0
-        await _finish(exchange, working.result(), outbox.take())
+        await finish(exchange, working.result(), outbox.take())
         return None
+
+    async def _goes_on(self, exchange: Exchange, working: "asyncio.Task[Answer]") -> bool:
+        """False: the call is ended, and its stream must be. Raises ``WireRefusal``, which is its
+        answer then. What has only changed (roles, the configuration) ends what has begun."""
+        refused = None
+        try:
+            goes_on = await self._holds(exchange) or not exchange.started
+        except WireRefusal as why:
+            goes_on, refused = False, why
+        if not goes_on:
+            self._gateway.inflight.abandon(working)
+            working.cancel(REVOKED)
+        if refused is not None and not exchange.started:
+            raise refused
+        return goes_on
+
+    async def _good(
+        self, exchange: Exchange, working: "asyncio.Task[Answer] | None" = None
+    ) -> bool:
+        """Whether a stream may go on. ``working``: ended where its credential is not accepted."""
+        try:
+            return await self._holds(exchange)
+        except WireRefusal:
+            if working is not None:
+                working.cancel(REVOKED)
+            return False
 
     async def _resumable(
         self,
@@ -145,21 +165,16 @@ class Streams:
         """A legacy client that leaves does not cancel: what it misses is kept for its return."""
         track = self._gateway.hub.replay.open(session)
         outbox.forward(track.put)
-        working.add_done_callback(lambda done: _conclude(done, track))
+        working.add_done_callback(lambda done: conclude(done, track))
         self._gateway.inflight.abandon(working)
         try:
-            await self._follow(exchange, track.follow(), lambda: self._holds(exchange))
+            await self._follow(exchange, track.follow(), lambda: self._good(exchange, working))
         except asyncio.CancelledError:  # the server is stopping, not the call
             working.cancel()
             raise
 
     def _session(self, exchange: Exchange, caller: Caller) -> Session | None:
         return self._gateway.resume(exchange.headers, caller) if _is_legacy(exchange) else None
-
-    def _step(self, exchange: Exchange) -> float:
-        """Seconds until the next look. Before it has begun there is nothing to end."""
-        patience = self._patience(exchange)
-        return min(patience, self.check_seconds) if exchange.started else patience
 
     def _patience(self, exchange: Exchange) -> float:
         """Seconds until a silent answer gives a sign of life. The stdio shim can close, and so
@@ -217,7 +232,7 @@ class Streams:
             session = self._gateway.resume(exchange.headers, caller)
         except WireRefusal:
             return False
-        return session is not None and await self._holds(exchange)
+        return session is not None and await self._good(exchange)
 
     async def _follow(
         self, exchange: Exchange, follower: Following, stands: Callable[[], Awaitable[bool]]
@@ -244,51 +259,7 @@ class Streams:
             self._gateway.hub.replay.trim()
 
 
-async def respond(exchange: Exchange, answer: Answer) -> None:
-    """The whole answer at once."""
-    headers: list[tuple[bytes, bytes]] = [*JSON] if answer.body else []
-    if answer.session:
-        headers.append((SESSION.encode(), answer.session.encode()))
-    await exchange.answer(answer.status, answer.body, headers)
-
-
 def _is_legacy(exchange: Exchange) -> bool:
     version = exchange.headers.one(PROTOCOL_VERSION)
     modern = version is not None and versions.is_modern(version)
     return not modern and bool(exchange.headers.all(SESSION))
-
-
-def _conclude(done: "asyncio.Task[Answer]", track: Track) -> None:
-    """The answer is the stream's last event. A cancelled call has none."""
-    if not done.cancelled():
-        if done.exception() is not None:
-            _, body = refusal("pipeline.failed", id=None, method="", call_id="", era="legacy")
-            track.put(body)
-        elif done.result().body:
-            track.put(done.result().body)
-    track.finish()
-
-
-async def _cancelled(exchange: Exchange, working: "asyncio.Task[Answer]") -> None:
-    if not working.cancelled():  # the server is stopping, not the call
-        working.cancel()
-        raise asyncio.CancelledError
-    if exchange.started:
-        await exchange.write(b"", last=True)
-    else:
-        await exchange.answer(202, b"")
-
-
-async def _finish(exchange: Exchange, answer: Answer, notices: list[bytes]) -> None:
-    if notices:
-        await _stream(exchange, notices)
-    if exchange.started:
-        await exchange.write(encode_event(answer.body), last=True)
-    else:
-        await respond(exchange, answer)
-
-
-async def _stream(exchange: Exchange, notices: list[bytes]) -> None:
-    if not exchange.started:
-        await exchange.start(200, SSE)
-    await exchange.write(b"".join(map(encode_event, notices)) or KEEP_ALIVE)

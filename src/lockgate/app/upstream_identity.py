@@ -54,15 +54,22 @@ class UpstreamIdentity:
             registry.get, servers, self.clients, accounts, sealer, clock, lambda: self.base
         )
         subjects: SubjectTokens = self.subjects
+        self.connected = ConnectedAccounts(accounts, servers, self.connecting.invite, clock.now)
         self.credentials = Credentials(
             {
                 "client_credentials": ClientCredentials(servers),
                 "exchange": Exchange(servers, subjects),
                 "id_jag": IdJag(servers, subjects),
-                "account": ConnectedAccounts(accounts, servers, self.connecting.invite, clock.now),
+                "account": self.connected,
             },
             clock.now,
         )
+
+    def forget(self, gone: Callable[[str], bool]) -> None:
+        """Keep in memory no token of those principals of whose id ``gone`` is true."""
+        for one in (self.credentials, self.connected):
+            for holder in filter(gone, one.holders()):
+                one.forget(holder)
 
 
 def reach_of(settings: Settings, resolved: Callable[[str], str]) -> Reach:

@@ -105,7 +105,9 @@ def timestamp(at: int) -> str:
 def _state(rows: Sequence[Recorded]) -> State:
     events = {row.event.kind: row.event for row in rows}
     intent = events.get("call.intent")
-    if intent is not None and "call.outcome" not in events:
+    if "call.outcome" in events:
+        return "finished"  # also where its answer was withheld: see ``call.revoked``
+    if intent is not None:
         return _WITHOUT_OUTCOME.get(intent.effect, "unfinished")
     return "refused" if events.keys() & {"call.refused", "auth.refused"} else "finished"
 

@@ -105,13 +105,13 @@ class Standing:
         stale = self._stale(now_ms)
         if stale:
             return AuthRefusal("auth.unknown", f"{stale} was not read lately")
-        if any(self._left(name) for name in _answerable(found)):
+        if any(self.left(name) for name in _answerable(found)):
             return AuthRefusal("auth.inactive", f"{found.id}, its owner or an actor is inactive")
         if self.rules.required and not self._known(found):
             return AuthRefusal("auth.inactive", f"{found.id} or its owner is in no directory")
         return self._with_roles(found)
 
-    def _left(self, name: str) -> bool:
+    def left(self, name: str) -> bool:
         """Some source says that whoever has this name, in whatever case, is not active.
 
         Sources do not overrule each other: one no is enough. A deleted row counts only until its

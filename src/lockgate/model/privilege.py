@@ -7,9 +7,9 @@ import msgspec
 AdminRole = Literal[
     "reader", "operator", "approver", "policy_author", "privacy_officer", "responder"
 ]
-"""``reader`` looks; ``operator`` keeps keys and configuration; ``approver`` says yes to held calls;
-``policy_author`` changes policy; ``privacy_officer`` reads and erases personal data; ``responder``
-stops traffic. None includes another."""
+"""``reader`` looks; ``operator`` keeps keys, secrets and people; ``approver`` says yes to held
+calls; ``policy_author`` changes policies and upstreams; ``privacy_officer`` reads contents and
+erases personal data; ``responder`` stops traffic. None includes another."""
 
 ADMIN_ROLES: tuple[AdminRole, ...] = get_args(AdminRole)
 

@@ -217,6 +217,8 @@ REASONS = _catalogue(
        "List the tools again."),
     _R("upstream.error", "The upstream answered with an error."),
     _R("call.cancelled", "The client cancelled the call."),
+    _R("call.revoked", "The caller was let in no more while the call ran; its upstream may have "
+       "acted."),
     # What an upstream asks of the client.
     _R("ask.declared", "The client takes this kind of question."),
     _R("ask.not-needed", "This is no question to the client."),

@@ -35,6 +35,8 @@ from lockgate.wire.methods import METHODS
 
 _FINDINGS_TOLD = 5
 SILENT = Silent()
+REVOKED = "call.revoked"
+"""Whoever cancels a call says this where its caller is let in no more: it is what it ended with."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -120,8 +122,8 @@ async def _record_intent(call: Call, decision: Decision, facts: Facts, gate: Gat
             gate.stamp(), call, decision, facts, gate.order.policy, gate.result_cap
         )
         await gate.journal.commit(intent)
-    except asyncio.CancelledError:  # the row may be written all the same: say how it ended
-        gate.journal.note(record.failure(gate.stamp(), call, "call.cancelled", "not forwarded"))
+    except asyncio.CancelledError as ended:  # the row may be written all the same: say how it ended
+        gate.journal.note(record.failure(gate.stamp(), call, _why(ended), "not forwarded"))
         raise
 
 
@@ -144,14 +146,18 @@ async def _forward(permit: Permit, facts: Facts, gate: Gate, client: Client) -> 
     except SendFailed as failed:
         unanswered, detail = failed.reason, failed.detail
         return Refused(failed.reason, call.id, because=(failed.detail,), where=failed.told)
-    except asyncio.CancelledError:
-        unanswered = "call.cancelled"
+    except asyncio.CancelledError as ended:
+        unanswered = _why(ended)
         raise
     else:
         return answer
     finally:
         if unanswered:  # whatever happened, an intent never stays without its outcome
             gate.journal.note(record.failure(gate.stamp(), call, unanswered, detail))
+
+
+def _why(ended: asyncio.CancelledError) -> str:
+    return REVOKED if REVOKED in ended.args else "call.cancelled"
 
 
 async def _consume(call: Call, facts: Facts, gate: Gate) -> bool:

@@ -18,7 +18,7 @@ from lockgate.upstream.oauth_metadata import OAuthFailed
 from lockgate.upstream.oauth_servers import OAuthServers
 from lockgate.upstream.oauth_token import OAuthClient, Token
 from lockgate.upstream.sources import target_of
-from lockgate.upstream.target import HttpTarget, Registered
+from lockgate.upstream.target import HttpTarget, Registered, Target
 
 LEASE_SECONDS = 20
 """Longer than a request for a token can take: whoever holds one longer is gone."""
@@ -101,6 +101,31 @@ class ConnectedAccounts:
         had = account.scopes if account else ()
         more = tuple(dict.fromkeys((*had, *scopes)))
         raise self._connect(registered, holder, "the upstream does not take its tokens", more)
+
+    async def revoke(self, account: Account, target: Target | None) -> bool:
+        """Have the server that gave its tokens end them (RFC 7009); false where that server has no
+        way to. ``target``: what its upstream is now. Raises ``OAuthFailed``."""
+        kept = _decode_kept(account.secret)
+        client = kept.client
+        if isinstance(target, HttpTarget):
+            client = client_of(client, target)
+        server = await self._servers.named(account.issuer)
+        if not server.revocation_endpoint:
+            return False
+        endpoint, token = self._servers.endpoint(server, client), kept.token
+        if token.refresh:
+            await endpoint.revoke(token.refresh, "refresh_token")
+        else:
+            await endpoint.revoke(token.access, "access_token")
+        return True
+
+    def holders(self) -> frozenset[str]:
+        """Whose tokens are in memory."""
+        return frozenset(holder for holder, _ in self._unsaved)
+
+    def forget(self, holder: str) -> None:
+        for key in [key for key in self._unsaved if key[0] == holder]:
+            del self._unsaved[key]
 
     async def _usable(
         self, registered: Registered, holder: str, refused: str

@@ -77,9 +77,13 @@ class Credentials:
         """Of another worker: used until it expires or is refused."""
         self._tokens[registered.name, registered.upstream.fingerprint, holder] = token
 
-    def forget(self, holder: str, upstream: str = "") -> None:
-        """What this principal's tokens were had with is gone: of one upstream, or of all."""
-        for key in [k for k in self._tokens if k[2] == holder and upstream in ("", k[0])]:
+    def holders(self) -> frozenset[str]:
+        """Whose tokens are in memory."""
+        return frozenset(holder for _, _, holder in self._tokens if holder)
+
+    def forget(self, holder: str) -> None:
+        """This principal's tokens are not to be used any more."""
+        for key in [key for key in self._tokens if key[2] == holder]:
             del self._tokens[key]
 
     async def take(

@@ -52,6 +52,8 @@ class Server(msgspec.Struct, frozen=True):
     token_endpoint: str
     authorization_endpoint: str = ""
     registration_endpoint: str = ""
+    revocation_endpoint: str = ""
+    """RFC 7009; empty where it has none."""
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
     token_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = ()
     code_challenge_methods_supported: tuple[str, ...] = ()

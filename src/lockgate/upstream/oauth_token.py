@@ -67,17 +67,27 @@ class TokenEndpoint(msgspec.Struct, frozen=True):
 
     async def ask(self, grant: str, form: Mapping[str, str | Sequence[str]]) -> Token:
         """Raises ``OAuthFailed``. Sent once, never again."""
-        sent, headers = self._proved({"grant_type": grant, **form})
+        sent = {"grant_type": grant, **form}
+        return self._read(await self._send(self.server.token_endpoint, sent))
+
+    async def revoke(self, token: str, kind: Literal["refresh_token", "access_token"]) -> None:
+        """At the revocation endpoint beside it (RFC 7009, section 2.1). What the server does not
+        know, or has ended already, is no failure (section 2.2). Raises ``OAuthFailed``."""
+        place = self.server.revocation_endpoint
+        answer = await self._send(place, {"token": token, "token_type_hint": kind})
+        if answer.status != 200:
+            raise _failed(place, answer)
+
+    async def _send(self, place: str, form: Mapping[str, str | Sequence[str]]) -> Fetched:
+        sent, headers = self._proved(form)
         headers |= {
             "Content-Type": "application/x-www-form-urlencoded",
             "Accept": "application/json",
         }
-        body = urlencode(sent, doseq=True).encode()
         try:
-            answer = await self.fetch("POST", self.server.token_endpoint, headers, body)
+            return await self.fetch("POST", place, headers, urlencode(sent, doseq=True).encode())
         except FetchFailed as failed:
             raise OAuthFailed(f"the token endpoint cannot be asked: {failed}") from None
-        return self._read(answer)
 
     def _proved(
         self, form: Mapping[str, str | Sequence[str]]
@@ -116,11 +126,9 @@ class TokenEndpoint(msgspec.Struct, frozen=True):
 
     def _read(self, answer: Fetched) -> Token:
         host = urlsplit(self.server.token_endpoint).hostname
-        said = _object(answer.body)
         if answer.status != 200:
-            error = said.get("error")
-            code = error if isinstance(error, str) and error in _CODES else ""
-            raise OAuthFailed(f"{host}: HTTP {answer.status} {code}".rstrip(), code)
+            raise _failed(self.server.token_endpoint, answer)
+        said = _object(answer.body)
         access, kind = said.get("access_token"), said.get("token_type")
         issued = _text(said, "issued_token_type")
         plain = isinstance(kind, str) and kind.lower() in ("bearer", "n_a")
@@ -128,6 +136,12 @@ class TokenEndpoint(msgspec.Struct, frozen=True):
             raise OAuthFailed(f"{host}: its answer holds no bearer token")
         expires = self.clock.now() + _seconds(said.get("expires_in"))
         return Token(access, expires, _text(said, "refresh_token"), _text(said, "scope"), issued)
+
+
+def _failed(place: str, answer: Fetched) -> OAuthFailed:
+    error = _object(answer.body).get("error")
+    code = error if isinstance(error, str) and error in _CODES else ""
+    return OAuthFailed(f"{urlsplit(place).hostname}: HTTP {answer.status} {code}".rstrip(), code)
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from lockgate.model import (
     Verdict,
     combine,
 )
-from lockgate.pipeline.run import Refused
+from lockgate.pipeline.run import REVOKED, Refused
 from lockgate.wire.jsonrpc import Id
 from lockgate.wire.request import Request
 from worlds import ALICE, CLINIC, call
@@ -248,3 +248,25 @@ async def test_a_call_that_failed_before_its_client_came_again_is_heard_of(
 async def _for_ever() -> Release | Refused:
     await asyncio.Event().wait()
     raise AssertionError
+
+
+async def test_a_conversation_is_told_why_it_ends() -> None:
+    began = asyncio.Event()
+    told: list[tuple[str, ...]] = []
+
+    async def runs() -> Refused:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as ended:
+            told.append(ended.args)
+            raise
+        return END
+
+    conversation = Conversation(request(), Heard().put)
+    call = conversation.begin(runs())
+    waiting = asyncio.ensure_future(conversation.next())
+    await began.wait()
+    waiting.cancel(REVOKED)
+    await asyncio.wait({waiting, call})
+    assert told == [(REVOKED,)]

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from lockgate.app.background import REFRESH_SECONDS
+from lockgate.app.departures import DEPARTED_SECONDS, REVOKE_SECONDS
 from lockgate.app.logout import PATH as LOGOUT
 from lockgate.app.provisioning import TRY_SECONDS
 from lockgate.app.scim_door import SHORTEST_SECRET
@@ -13,6 +14,7 @@ from lockgate.app.streams import CHECK_SECONDS
 from lockgate.identity.introspection import KNOWN_SECONDS
 from lockgate.identity.ldap import READ_SECONDS
 from lockgate.store.feed import STALE_MS
+from lockgate.upstream.accounts import LEASE_SECONDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "leavers.md").read_text()
 STALE = STALE_MS / 1000
@@ -67,6 +69,10 @@ def test_numbers_in_the_text() -> None:
     assert f"`limits.call_seconds` ({Limits().call_seconds:g})" in PAGE
     assert f"every {CHECK_SECONDS:g} s" in PAGE
     assert f"at least {SHORTEST_SECRET} characters" in PAGE
+    assert f"each looks every {DEPARTED_SECONDS:g} s" in PAGE
+    assert f"answers within {REVOKE_SECONDS:g} s" in PAGE
+    assert f"lease of {LEASE_SECONDS:g} s" in PAGE
+    assert REVOKE_SECONDS * 2 <= LEASE_SECONDS, "there is time left to delete it"
 
 
 def test_settings_that_are_named_exist() -> None:

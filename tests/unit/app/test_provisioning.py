@@ -9,7 +9,7 @@ from lockgate.app.scim_door import ScimDoor
 from lockgate.app.settings import Settings
 from lockgate.app.stores import open_stores
 from lockgate.app.wiring import Plant
-from lockgate.control_plane.services.people import Actor
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.reading import Reading
 from lockgate.model.person import DirectoryDown, Listed
 from lockgate.model.reference import ReferenceBroken

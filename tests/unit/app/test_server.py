@@ -32,6 +32,7 @@ from lockgate.app.stamps import now_ms
 from lockgate.app.stores import Stores, open_stores
 from lockgate.app.wiring import Plant
 from lockgate.audit.journal import GroupCommitJournal
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from lockgate.identity.workload import Shown
 from lockgate.model import AuditEvent, JournalDown
@@ -77,7 +78,8 @@ class Folder:
     def key(self) -> str:
         with stores_of(self.config) as stores:
             pepper = stores.secrets.pepper()
-            keys = Keys(stores.keys, stores.events, pepper, "t", now_ms, secrets.token_bytes)
+            acting = Acting(Actor("t"), stores.events, now_ms, secrets.token_bytes)
+            keys = Keys(stores.keys, acting, pepper)
             return keys.create(KeyOrder("personal", "alice", 1)).text
 
     def journal(self) -> list[AuditEvent]:

@@ -1,17 +1,32 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
 from lockgate.app.hub import MOST_STREAMS
 from lockgate.app.listener import Listener
 from lockgate.app.replay import MOST_OF_ONE
+from lockgate.audit.reader import read_story
 from lockgate.store.quota import QuotaLimits
 from lockgate.wire.streams import KEEP_ALIVE
 from support.asgi import Visit
-from support.house import HEADERS, PROGRESS, House, events, get, ids, legacy, modern, reason
+from support.client import ACCEPT as STREAM_OR_JSON
+from support.house import (
+    HEADERS,
+    PATIENT,
+    PROGRESS,
+    House,
+    events,
+    get,
+    ids,
+    legacy,
+    modern,
+    reason,
+)  # fmt: skip
 from support.processes import until
+from support.staged import rows
 
 TOLD = {"jsonrpc": "2.0", "method": "notifications/test", "params": {}}
 
@@ -292,6 +307,57 @@ async def test_no_stream_outlives_its_credential(era: str) -> None:
     del house.people["Bearer alice"]
     await asyncio.wait_for(task, 5)
     assert visit.over
-    house.upstream.finish.set()
-    await asyncio.to_thread(until, lambda: house.stage.gateway.inflight.running == 0)
+    assert await house.outcome() == "call.revoked"
     assert len(events(visit)) == 1
+
+
+WAYS = ["legacy", "modern", "modern without streams"]
+
+
+async def running(house: House, way: str) -> "tuple[asyncio.Task[Visit], Visit]":
+    """A call at its upstream that has said nothing yet."""
+    house.ingress.streams.check_seconds = 0.01
+    if way == "legacy":
+        visit = legacy(await house.open(), "tools/call", PATIENT)
+    else:
+        accept = "application/json" if "without" in way else STREAM_OR_JSON
+        visit = modern("tools/call", PATIENT, accept=accept)
+    return await house.called(visit), visit
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_call_that_has_said_nothing_is_refused_once_its_caller_is(way: str) -> None:
+    house = House()
+    task, visit = await running(house, way)
+    del house.people["Bearer alice"]
+    await asyncio.wait_for(task, 5)
+    assert (visit.status, reason(visit)) == (401, "auth.invalid")
+    assert await house.outcome() == "call.revoked"
+    (refusal,) = [r for r in await rows(house.stage) if r.kind == "call.refused"]
+    story = read_story(house.stage.events, refusal.call)
+    assert story is not None
+    assert story.about["target"] == "get_patient"
+    assert (refusal.reason, story.state) == ("auth.invalid", "finished"), "it was sent upstream"
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_call_whose_caller_has_only_changed_gets_its_answer(way: str) -> None:
+    house = House()
+    task, visit = await running(house, way)
+    alice = house.people["Bearer alice"]
+    house.people["Bearer alice"] = msgspec.structs.replace(alice, roles=frozenset({"other"}))
+    await house.looked_at()
+    house.upstream.finish.set()
+    await task
+    assert (visit.status, await house.outcome()) == (200, "inspection.clean")
+
+
+async def test_a_watch_ends_with_its_credential_too() -> None:
+    house = House()
+    house.ingress.streams.check_seconds = 0.01
+    task = house.begin(visit := modern("subscriptions/listen", {"notifications": {}}))
+    await visit.until(lambda v: v.answers != [])
+    del house.people["Bearer alice"]
+    await asyncio.wait_for(task, 5)
+    assert visit.over
+    await asyncio.to_thread(until, lambda: house.stage.gateway.inflight.running == 0)

@@ -7,11 +7,13 @@ from lockgate.app.upstream_identity import (
     reach_of,
     tls_of,
 )
+from lockgate.model import Upstream
 from lockgate.store.memory_accounts import MemoryAccounts
 from lockgate.store.sealing import AesGcmSealer
 from lockgate.upstream.catalogue import Registry
+from lockgate.upstream.oauth_token import Token
 from lockgate.upstream.rfc8693_exchange import SubjectToken
-from lockgate.upstream.target import Tls
+from lockgate.upstream.target import Registered, StdioTarget, Tls
 
 SETTINGS = Settings.model_validate({
     "fetch": {"origins": ("https://tokens.example",), "internal": ("https://idp.corp:8443",)},
@@ -68,3 +70,13 @@ def test_an_identity_asks_nobody_before_it_is_configured() -> None:
     assert not made.reach.origins
     made.base = "https://gate.example"
     assert made.connecting.link("person:a", "b").startswith("https://gate.example/connect?ticket=")
+
+
+def test_tokens_of_those_who_are_gone_are_not_kept() -> None:
+    made = UpstreamIdentity(MemoryAccounts(lambda: 0), AesGcmSealer(b"k" * 32), Registry())
+    for holder in ("person:alice", "person:bob"):
+        made.credentials.borrow(
+            Registered(Upstream("notes"), StdioTarget(())), holder, Token("t", 9)
+        )
+    made.forget(lambda holder: holder == "person:alice")
+    assert made.credentials.holders() == {"person:bob"}

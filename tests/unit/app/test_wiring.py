@@ -11,6 +11,7 @@ from lockgate.app.settings_maps import endpoints
 from lockgate.app.stamps import now_ms
 from lockgate.app.stores import open_stores
 from lockgate.app.wiring import Plant
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from lockgate.identity.evidence import Evidence
 from lockgate.identity.refusal import AuthRefusal
@@ -220,8 +221,8 @@ def test_what_cannot_be_built_changes_nothing(
 
 async def test_keys_are_known_from_the_next_refresh_on(plant: Plant) -> None:
     stores = plant.stores
-    service = Keys(stores.keys, stores.events, stores.secrets.pepper(), "t", now_ms,
-                   secrets.token_bytes)  # fmt: skip
+    acting = Acting(Actor("t"), stores.events, now_ms, secrets.token_bytes)
+    service = Keys(stores.keys, acting, stores.secrets.pepper())
     key = service.create(KeyOrder("personal", "alice", 1, roles=("doctor",)))
     asked = Evidence((f"Bearer {key.text}",))
     assert isinstance(

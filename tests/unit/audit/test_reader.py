@@ -53,6 +53,13 @@ def test_a_call_that_was_not_permitted_was_never_sent(effect: str, state: str) -
     assert story.state == state
 
 
+def test_a_call_whose_answer_was_withheld_was_sent_all_the_same(store: MemoryEvents) -> None:
+    store.append([event("e3", "call.refused", 1_300)])
+    story = read_story(store, "c1")
+    assert story is not None
+    assert (story.state, story.outcome) == ("finished", OUTCOME)
+
+
 def test_a_refused_call_has_its_refusal_as_outcome(store: MemoryEvents) -> None:
     story = read_story(store, "c2")
     assert story is not None

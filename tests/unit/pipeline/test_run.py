@@ -22,7 +22,7 @@ from lockgate.model import (
     Verdict,
     binding_of,
 )
-from lockgate.pipeline.run import SILENT, Gate, Refused, run
+from lockgate.pipeline.run import REVOKED, SILENT, Gate, Refused, run
 from lockgate.upstream.link import Hears
 from support.world import PERMIT_ALL, Listening, World, shipped_order
 from worlds import call, list_call
@@ -231,7 +231,13 @@ async def test_progress_is_inspected_and_other_notices_stay_behind() -> None:
     assert [release.said.raw for release in client.seen] == [world.notices[0][1]]
 
 
-async def test_a_cancelled_call_has_an_outcome_that_says_so() -> None:
+@pytest.mark.parametrize(
+    ("said", "outcome"), [((), "call.cancelled"), ((REVOKED,), "call.revoked"),
+                          (("whatever",), "call.cancelled")],
+)  # fmt: skip
+async def test_a_cancelled_call_has_an_outcome_that_says_why(
+    said: tuple[str, ...], outcome: str
+) -> None:
     class Slow(World):
         async def send(self, permit: Permit, hears: Hears) -> Reply:
             self.log.append(("send", permit))
@@ -242,10 +248,10 @@ async def test_a_cancelled_call_has_an_outcome_that_says_so() -> None:
     started, world = asyncio.Event(), Slow()
     task = asyncio.ensure_future(go(world))
     await started.wait()
-    task.cancel()
+    task.cancel(*said)
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert world.events("call.outcome")[0].reason == "call.cancelled"
+    assert world.events("call.outcome")[0].reason == outcome
     assert world.running == 0
 
 

@@ -17,7 +17,7 @@ from lockgate.upstream.accounts import (
 )
 from lockgate.upstream.oauth_token import OAuthClient, Token
 from lockgate.upstream.sources import target_of
-from lockgate.upstream.target import Registered
+from lockgate.upstream.target import Registered, Target, WithheldTarget
 from support.oauth_upstream import ALICE, BOB, Ticking, registered, servers
 from support.paper_server import Asked, Paper, PaperServer
 
@@ -240,3 +240,57 @@ async def test_what_the_upstream_wants_besides_is_asked_for(
 
 def test_tokens_never_stand_in_a_repr() -> None:
     assert "s3cret" not in repr(Kept(Token("s3cret", 1), OAuthClient("x", "s3cret"), "r"))
+
+
+async def revoked(
+    paper: PaperServer, store: MemoryAccounts, ticking: Ticking, target: Target | None, **how: Any
+) -> bool:
+    paper.pages["/revoke"] = Paper()
+    await connect(store, registered(paper, "account"), ticking, **how)
+    account = await store.get(ALICE, "notes")
+    assert account is not None
+    return await source(paper, store, ticking).revoke(account, target)
+
+
+@pytest.mark.parametrize(
+    ("refresh", "sent"), [("refresh-0", "refresh_token"), ("", "access_token")]
+)
+async def test_what_was_given_is_ended_where_it_was_given(
+    paper: PaperServer, store: MemoryAccounts, ticking: Ticking, refresh: str, sent: str
+) -> None:
+    paper.issue(revocation_endpoint=f"{paper.url}/revoke")
+    target = registered(paper, "account").target
+    assert await revoked(paper, store, ticking, target, refresh=refresh)
+    (asked,) = paper.asked_for("/revoke")
+    assert asked.form == {"token": refresh or "access-0", "token_type_hint": sent}
+    assert asked.headers["authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize("target", [None, WithheldTarget("no secret")])
+async def test_also_where_the_upstream_is_not_there_any_more(
+    paper: PaperServer, store: MemoryAccounts, ticking: Ticking, target: Target | None
+) -> None:
+    paper.issue(revocation_endpoint=f"{paper.url}/revoke")
+    assert await revoked(paper, store, ticking, target)
+    assert paper.asked_for("/revoke")[0].form["client_id"] == "lockgate"
+
+
+async def test_a_server_that_has_no_way_to_end_tokens_is_not_asked(
+    paper: PaperServer, store: MemoryAccounts, ticking: Ticking
+) -> None:
+    assert not await revoked(paper, store, ticking, None)
+    assert not paper.asked_for("/revoke")
+
+
+async def test_what_could_not_be_saved_is_forgotten_with_whose_it_is(
+    paper: PaperServer, store: MemoryAccounts, ticking: Ticking
+) -> None:
+    upstream, failing = registered(paper, "account"), Failing(store)
+    one = source(paper, failing, ticking)
+    await connect(store, upstream, ticking, lasts=1)
+    failing.fails = 1
+    await refusal(one, upstream)
+    one.forget(BOB)
+    assert one.holders() == {ALICE}
+    one.forget(ALICE)
+    assert one.holders() == frozenset()

@@ -129,16 +129,14 @@ async def test_a_source_may_want_to_be_asked_each_time(
     assert len(source.asked) == 2
 
 
-async def test_forgetting_takes_one_upstream_or_all(
-    credentials: Credentials, source: Source
-) -> None:
+async def test_forgetting_takes_all_of_one_person(credentials: Credentials, source: Source) -> None:
     for name in ("notes", "wiki"):
         await said(credentials, upstream(name=name), ALICE)
         await said(credentials, upstream(name=name), BOB)
-    credentials.forget(ALICE, "wiki")
-    assert (await said(credentials, upstream(name="wiki"), ALICE)).endswith("5")
-    assert (await said(credentials, upstream(), ALICE)).endswith("1")
+    assert credentials.holders() == {ALICE, BOB}
     credentials.forget(ALICE)
+    assert credentials.holders() == {BOB}
+    assert (await said(credentials, upstream(name="wiki"), ALICE)).endswith("5")
     assert (await said(credentials, upstream(), ALICE)).endswith("6")
     assert (await said(credentials, upstream(), BOB)).endswith("2")
 

@@ -129,3 +129,31 @@ async def test_a_token_endpoint_elsewhere_is_not_asked(paper: PaperServer) -> No
 def test_secrets_never_stand_in_a_repr() -> None:
     shown = f"{OAuthClient('id', 's3cret', 's3cret')!r} {Token('s3cret', 1, 's3cret')!r}"
     assert "s3cret" not in shown
+
+
+async def test_a_token_is_ended_at_the_revocation_endpoint_with_our_proof(
+    paper: PaperServer,
+) -> None:
+    """RFC 7009, section 2.1. An empty answer is one; a token that is unknown is no failure."""
+    paper.pages["/revoke"] = Paper()
+    at = endpoint(paper, OAuthClient("id", "s"), revocation_endpoint=f"{paper.url}/revoke")
+    await at.revoke("rt", "refresh_token")
+    (asked,) = paper.asked
+    assert (asked.path, asked.form) == (
+        "/revoke",
+        {"token": "rt", "token_type_hint": "refresh_token"},
+    )
+    assert asked.headers["authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    "answer", [Paper({"error": "unsupported_token_type"}, 400), Paper(status=503)]
+)
+async def test_a_revocation_that_fails_says_so_without_the_token(
+    paper: PaperServer, answer: Paper
+) -> None:
+    paper.pages["/revoke"] = answer
+    at = endpoint(paper, OAuthClient("id", "s"), revocation_endpoint=f"{paper.url}/revoke")
+    with pytest.raises(OAuthFailed, match=f"HTTP {answer.status}") as failed:
+        await at.revoke("s3cret-token", "refresh_token")
+    assert "s3cret" not in str(failed.value)

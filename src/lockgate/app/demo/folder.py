@@ -16,6 +16,7 @@ from lockgate.app.demo.upstreams import ACCESS_LOG, Behind, Found, Missing, yaml
 from lockgate.app.office import this_machine
 from lockgate.app.stamps import now_ms
 from lockgate.app.stores import open_stores
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.files import PRIVATE, make_private_dir, write_new
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from lockgate.control_plane.services.refused import Refused
@@ -127,8 +128,9 @@ def _make_keys(folder: Folder) -> None:
     make_private_dir(folder.root / "keys")
     stores = open_stores(folder.root / "data")
     try:
-        keys = Keys(stores.keys, stores.events, stores.secrets.pepper(), this_machine().user,
-                    now_ms, secrets.token_bytes)  # fmt: skip
+        actor = Actor(this_machine().user)
+        acting = Acting(actor, stores.events, now_ms, secrets.token_bytes)
+        keys = Keys(stores.keys, acting, stores.secrets.pepper())
         for who in CALLERS:
             subject = "" if who.kind == "personal" else who.name
             made = keys.create(

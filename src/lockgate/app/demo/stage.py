@@ -26,6 +26,7 @@ from lockgate.app.http_server import Server
 from lockgate.app.server import Running, address_of, greeter_of, opened, server_config
 from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms, stamp
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.approvals import Approvals
 from lockgate.model import SYSTEM, Call, Effect, Recorded, Release, Reply
 from lockgate.pipeline.run import SILENT, run
@@ -131,8 +132,9 @@ class Stage:
 
     async def approve(self, call: str, approver: str) -> None:
         """What ``lockgate approvals give`` does, as this person."""
-        plant = self.running.plant
-        service = Approvals(plant.approvals, plant.stores.events, approver, now_ms, token_bytes)
+        plant, events = self.running.plant, self.running.plant.stores.events
+        acting = Acting(Actor(approver), events, now_ms, token_bytes)
+        service = Approvals(plant.approvals, events, acting)
         await asyncio.to_thread(service.give, call, 15)
 
     async def start(self, upstream: Behind, holder: str) -> Started:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.office import Office, Records, office_of
+from lockgate.control_plane.cli.office import Office, Records, acting_of, office_of, records_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.accounts import ConnectedAccounts, state_of
 from lockgate.model import Account
@@ -37,7 +37,7 @@ def list_accounts(
     Exit codes: 0 listed, 2 bad usage, 3 the store cannot be read.
     """
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         found = _service(office, records).list(principal, upstream)
     if as_json:
         say_json([_json(one) for one in found])
@@ -73,7 +73,7 @@ def disconnect(
     Exit codes: 0 disconnected, 2 bad usage, 3 there is none, or the store cannot be used.
     """
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         done = _service(office, records).disconnect(principal, upstream)
     if as_json:
         say_json([_json(one) for one in done])
@@ -83,9 +83,7 @@ def disconnect(
 
 
 def _service(office: Office, records: Records) -> ConnectedAccounts:
-    return ConnectedAccounts(
-        records.accounts, records.events, office.machine.user, office.now_ms, office.random_bytes
-    )
+    return ConnectedAccounts(records.accounts, acting_of(office, records.events))
 
 
 def _json(one: Account) -> dict[str, object]:

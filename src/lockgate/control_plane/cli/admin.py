@@ -13,6 +13,7 @@ from lockgate.control_plane.cli.office import (
     actor_of,
     office_of,
     privileges_of,
+    records_of,
 )
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.privileges import HOUR_MS, Privileges, state_of
@@ -50,7 +51,7 @@ def request(
     Exit codes: 0 asked, 2 bad usage, 3 refused.
     """
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         asked = privileges_of(office, records).request(role, reason, _span(lasts))
     if as_json:
         say_json(_json(asked, office.now_ms()))
@@ -124,7 +125,7 @@ def list_roles(
     Exit codes: 0 listed, 2 bad usage, 3 the store cannot be read.
     """
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         found = privileges_of(office, records).list()
     now = office.now_ms()
     wanted = [p for p in found if everything or state_of(p, now) in ("waiting", "active")]
@@ -154,7 +155,7 @@ def who_can(ctx: typer.Context, as_json: _AsJson = False) -> None:
     """
     office = office_of(ctx)
     rules = office.admin_rules()
-    with office.open() as records:
+    with records_of(ctx) as records:
         found = privileges_of(office, records).list()
     now = office.now_ms()
     told = [
@@ -193,7 +194,7 @@ def recover(ctx: typer.Context, as_json: _AsJson = False) -> None:
     Exit codes: 0 printed, 2 bad usage, 3 refused.
     """
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         code = _recovery(office, records).make()
     until = timestamp(office.now_ms() + VALID_MS)
     if as_json:
@@ -213,7 +214,7 @@ def _each(
     """All that can be done is done; the first refusal ends it."""
     office = office_of(ctx)
     done: list[Privilege] = []
-    with office.open() as records:
+    with records_of(ctx) as records:
         actor = None
         if as_recovery:
             code = typer.prompt("Recovery code", hide_input=True, err=True)

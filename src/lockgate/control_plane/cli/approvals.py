@@ -2,10 +2,18 @@
 
 from typing import Annotated
 
+import msgspec
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.office import Office, Records, must_hold, office_of
+from lockgate.control_plane.cli.office import (
+    Office,
+    Records,
+    acting_of,
+    office_of,
+    records_of,
+    sees_contents,
+)
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.approvals import Approvals, Held
 
@@ -21,6 +29,8 @@ def list_held(
 ) -> None:
     """List the calls that wait for a yes, with the arguments that would be sent.
 
+    With roles enforced, approvers alone are shown the arguments.
+
     \b
     Examples:
       lockgate approvals list
@@ -29,8 +39,10 @@ def list_held(
     Exit codes: 0 listed, 2 bad usage, 3 the store cannot be read.
     """
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         found = _service(office, records).waiting()
+        if not sees_contents(ctx, records):
+            found = tuple(msgspec.structs.replace(held, arguments="") for held in found)
     if as_json:
         say_json([_json(held) for held in found])
         return
@@ -40,7 +52,7 @@ def list_held(
     say_table(
         ("CALL", "AT", "WHO", "TOOL", "NEEDS", "ARGUMENTS"),
         [(h.call, timestamp(h.at), str(h.actor.get("subject", "")), f"{h.upstream}/{h.tool}",
-          h.factor, h.arguments) for h in found],
+          h.factor, h.arguments or "(withheld)") for h in found],
     )  # fmt: skip
 
 
@@ -63,8 +75,7 @@ def give(
     Exit codes: 0 given, 2 bad usage, 3 refused.
     """
     office = office_of(ctx)
-    with office.open() as records:
-        must_hold(office, records, "approver")
+    with records_of(ctx) as records:
         held, given = _service(office, records).give(call, minutes)
     if as_json:
         say_json({**_json(held), "approval": given.id, "expires": timestamp(given.expires)})
@@ -74,13 +85,12 @@ def give(
 
 
 def _service(office: Office, records: Records) -> Approvals:
-    return Approvals(records.approvals, records.events, office.machine.user,
-                     office.now_ms, office.random_bytes)  # fmt: skip
+    return Approvals(records.approvals, records.events, acting_of(office, records.events))
 
 
 def _json(held: Held) -> dict[str, object]:
     return {
         "call": held.call, "at": timestamp(held.at), "actor": dict(held.actor),
         "upstream": held.upstream, "tool": held.tool, "needs": held.factor,
-        "arguments": held.arguments,
+        "arguments": held.arguments or None,
     }  # fmt: skip

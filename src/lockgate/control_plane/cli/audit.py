@@ -1,16 +1,17 @@
 """``lockgate audit``: what happened."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 import orjson
 import typer
 
 from lockgate.audit.ports import EventStore
-from lockgate.audit.reader import Story, export, find_story, timestamp
-from lockgate.control_plane.cli.office import office_of
+from lockgate.audit.reader import SLOTS, Story, export, find_story, timestamp
+from lockgate.control_plane.cli.office import Records, office_of, records_of, sees_contents
 from lockgate.control_plane.cli.output import refuse, say, say_json
-from lockgate.model import AuditEvent, Recorded
+from lockgate.control_plane.services.duties import FOR_READERS
+from lockgate.model import AuditEvent, Recorded, Slot
 
 audit = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Read the journal.")
 
@@ -27,7 +28,8 @@ def tail(
 ) -> None:
     """Show the newest events, oldest first.
 
-    Each line: time, kind, effect, reason, who, what, call id. With --json also headers and slots.
+    Each line: time, kind, effect, reason, who, what, call id. With --json also headers and slots;
+    with roles enforced, contents (arguments, answers, whom it is about) take privacy_officer.
 
     \b
     Examples:
@@ -37,10 +39,10 @@ def tail(
     Exit codes: 0 shown, 2 bad usage, 3 the journal cannot be read.
     """
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         rows = records.events.tail(lines) if lines else records.events.tail(1)
         last = rows[-1].seq if rows else 0
-        teller = _Teller(records.events, as_json=as_json)
+        teller = _Teller(records.events, _slots(ctx, records), as_json=as_json)
         for row in rows if lines else ():
             teller.say_row(row)
         while follow and office.pause(_POLL_SECONDS):
@@ -55,6 +57,8 @@ def show(
 ) -> None:
     """Show everything on record about one call.
 
+    With roles enforced, contents (arguments, answers, whom it is about) take privacy_officer.
+
     \b
     Examples:
       lockgate audit show 0199c2b0e1aa4f6d
@@ -62,22 +66,27 @@ def show(
 
     Exit codes: 0 shown, 2 bad usage, 3 nothing on record, or the journal cannot be read.
     """
-    with office_of(ctx).open() as records:
-        story = find_story(records.events, some_id)
+    with records_of(ctx) as records:
+        story, slots = find_story(records.events, some_id), _slots(ctx, records)
     if story is None:
         refuse(f"Nothing is on record under {some_id}.", "`lockgate audit tail` names calls.")
     if as_json:
         say_json({"call": story.call, "state": story.state, "lasted_ms": story.lasted_ms,
-                  "events": [orjson.loads(export(row)) for row in story.rows]})  # fmt: skip
+                  "events": [orjson.loads(export(row, slots)) for row in story.rows]})  # fmt: skip
         return
-    _tell(story)
+    _tell(story, slots)
+
+
+def _slots(ctx: typer.Context, records: Records) -> Collection[Slot]:
+    return SLOTS if sees_contents(ctx, records) else FOR_READERS
 
 
 class _Teller:
     """One line a row. An outcome does not repeat who called: its intent says so."""
 
-    def __init__(self, events: EventStore, *, as_json: bool) -> None:
+    def __init__(self, events: EventStore, slots: Collection[Slot], *, as_json: bool) -> None:
         self._events = events
+        self._slots = slots
         self._as_json = as_json
         self._callers: dict[str, str] = {}
 
@@ -90,7 +99,7 @@ class _Teller:
 
     def say_row(self, row: Recorded) -> None:
         if self._as_json:
-            typer.echo(export(row).decode())
+            typer.echo(export(row, self._slots).decode())
             return
         event = row.event
         what = " ".join(str(event.header[k]) for k in ("action", "method", "upstream", "target")
@@ -109,7 +118,7 @@ class _Teller:
         return next((who for row in self._events.by_call(call) if (who := _who(row.event))), "")
 
 
-def _tell(story: Story) -> None:
+def _tell(story: Story, slots: Collection[Slot]) -> None:
     first = story.rows[0].event
     say(f"call    {story.call or '-'}", f"state   {story.state}")
     for row in story.rows:
@@ -118,7 +127,8 @@ def _tell(story: Story) -> None:
             f"  effect  {event.effect} ({event.reason})")  # fmt: skip
         _tell_tree(event.header)
         for name, data in event.slots.items():
-            say(f"  {name:<7} {data.decode(errors='backslashreplace')}")
+            text = data.decode(errors="backslashreplace")
+            say(f"  {name:<7} {text if name in slots else '(withheld: takes privacy_officer)'}")
     if story.state == "held" and story.rows[-1].event.kind == "admin.changed":
         say("", "It got its yes, which the same call uses up when it is made again.")
     elif story.state == "held":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lockgate.control_plane.cli.office import Office, must_hold_to_edit, office_of
+from lockgate.control_plane.cli.office import Office, check_role, office_of
 from lockgate.control_plane.cli.output import FINDINGS, refuse, say, say_graded, say_json
 from lockgate.control_plane.services.adoption import (
     Adopted,
@@ -71,6 +71,7 @@ def import_file(
         _show(adopted, skipped)
     wanted = yes or not as_json
     if adopted and wanted and not dry_run and (yes or _agreed(adopted)):
+        check_role(ctx)
         _write(office, deployment, adopted, text)
         if not as_json:
             say("", f"wrote {office.config}", "The client still reaches these servers directly "
@@ -102,7 +103,6 @@ def _agreed(adopted: Sequence[Adopted]) -> bool:
 
 
 def _write(office: Office, deployment: Deployment, adopted: Sequence[Adopted], text: str) -> None:
-    must_hold_to_edit(office, "operator")
     secrets = [s for one in adopted for s in one.secrets if s.value]
     if secrets:
         make_private_dir(deployment.data_dir)

@@ -6,7 +6,7 @@ import typer
 
 from lockgate.audit.reader import timestamp
 from lockgate.control_plane.cli.durations import duration_ms
-from lockgate.control_plane.cli.office import office_of
+from lockgate.control_plane.cli.office import office_of, records_of
 from lockgate.control_plane.cli.output import FINDINGS, say, say_json, say_table
 from lockgate.control_plane.services import key_report
 from lockgate.control_plane.services.key_report import Aged, Bounds
@@ -46,7 +46,7 @@ def report(
         duration_ms(longest, "--longest"),
     )
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         found = key_report.report(records.keys.list(), office.now_ms(), bounds)
     wanting = sum(bool(aged.findings) for aged in found)
     if as_json:

@@ -8,7 +8,7 @@ import typer
 from lockgate.audit.reader import timestamp
 from lockgate.control_plane.cli.durations import duration_ms
 from lockgate.control_plane.cli.key_report import report
-from lockgate.control_plane.cli.office import Office, Records, must_hold, office_of
+from lockgate.control_plane.cli.office import Office, Records, acting_of, office_of, records_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.files import PRIVATE, write_new
 from lockgate.control_plane.services.keys import DAY_MS, KeyOrder, Keys, NewKey, state_of
@@ -61,8 +61,7 @@ def create(
     days = duration_ms(expires, "--expires", "dwy") // DAY_MS
     order = KeyOrder(kind, owner, days, subject, tuple(role or ()), agent, tuple(scope or ()),
                      tuple(network or ()))  # fmt: skip
-    with office.open() as records:
-        must_hold(office, records, "operator")
+    with records_of(ctx) as records:
         made = _service(office, records).create(order)
     _hand_over(made, office, key_file, as_json)
 
@@ -86,7 +85,7 @@ def list_keys(
     Exit codes: 0 listed, 2 bad usage, 3 the store cannot be read.
     """
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         found = records.keys.list()
         leavers = inactive_names(records.people.people())
     now = office.now_ms()
@@ -133,7 +132,7 @@ def rotate(
     office = office_of(ctx)
     _check_free(key_file)
     days = duration_ms(expires, "--expires", "dwy") // DAY_MS if expires else None
-    with office.open() as records:
+    with records_of(ctx) as records:
         done = _service(office, records).rotate(key_id, duration_ms(overlap, "--overlap"), days)
     _hand_over(done.new, office, key_file, as_json, old=done.old)
     if not as_json:
@@ -161,8 +160,7 @@ def revoke(
     if bool(key_id) == bool(owner):
         raise typer.BadParameter("give either a key's id or --owner", param_hint="KEY_ID")
     office = office_of(ctx)
-    with office.open() as records:
-        must_hold(office, records, "operator")
+    with records_of(ctx) as records:
         service = _service(office, records)
         done = service.revoke_all_of(owner) if owner else (service.revoke(key_id),)
     if as_json:
@@ -175,8 +173,7 @@ def revoke(
 
 
 def _service(office: Office, records: Records) -> Keys:
-    return Keys(records.keys, records.events, records.pepper, office.machine.user,
-                office.now_ms, office.random_bytes)  # fmt: skip
+    return Keys(records.keys, acting_of(office, records.events), records.pepper)
 
 
 def _check_free(key_file: Path | None) -> None:

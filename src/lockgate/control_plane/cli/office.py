@@ -1,7 +1,7 @@
 """What the commands need from outside. ``app`` supplies it, since this room may not import it."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -10,15 +10,17 @@ import typer
 
 from lockgate.audit.ports import EventStore
 from lockgate.control_plane.services.accounts import AccountStore
+from lockgate.control_plane.services.acting import Acting, EventAppender
+from lockgate.control_plane.services.acting import Actor as Account
 from lockgate.control_plane.services.approvals import ApprovalStore
 from lockgate.control_plane.services.deployment import Deployment, Machine
+from lockgate.control_plane.services.duties import COMMANDS, Duty
 from lockgate.control_plane.services.keys import KeyStore
 from lockgate.control_plane.services.people import PeopleStore
 from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
 from lockgate.control_plane.services.recovery import RecoveryStore
 from lockgate.control_plane.services.secret_status import SecretDesk
 from lockgate.control_plane.services.tokens import RevocationStore
-from lockgate.model.privilege import AdminRole
 from lockgate.model.problem import Problem
 
 
@@ -113,19 +115,40 @@ def actor_of(office: Office) -> Actor:
     return Actor(identity, "cli", machine.user)
 
 
+def acting_of(office: Office, events: EventAppender) -> Acting:
+    """Whoever types. ``events``: where it is put on record."""
+    return Acting(Account(office.machine.user), events, office.now_ms, office.random_bytes)
+
+
 def privileges_of(office: Office, records: Records, actor: Actor | None = None) -> Privileges:
     """``actor``: who, where it is not who types."""
     return Privileges(records.privileges, records.events, office.admin_rules(),
                       actor or actor_of(office), office.now_ms, office.random_bytes)  # fmt: skip
 
 
-def must_hold(office: Office, records: Records, role: AdminRole) -> None:
-    """Raises ``Refused`` where roles are enforced and whoever types does not hold this one."""
-    privileges_of(office, records).require(role)
+def duty_of(ctx: typer.Context) -> Duty:
+    """Of the command that is typed."""
+    return COMMANDS[ctx.command_path.removeprefix(ctx.find_root().command_path).strip()]
 
 
-def must_hold_to_edit(office: Office, role: AdminRole) -> None:
-    """The same before a file is changed, where no stores are open or even needed."""
-    if office.admin_rules().enforced:
-        with office.open() as records:
-            must_hold(office, records, role)
+@contextmanager
+def records_of(ctx: typer.Context) -> Iterator[Records]:
+    """The opened stores, for whoever may run this command. Raises ``Refused`` where roles are
+    enforced and whoever types holds none that it takes, and as ``Office.open``."""
+    office, duty = office_of(ctx), duty_of(ctx)
+    with office.open() as records:
+        if duty.roles:
+            privileges_of(office, records).require(*duty.roles)
+        yield records
+
+
+def check_role(ctx: typer.Context) -> None:
+    """The same for a command that needs no stores, nor opens them where roles are not enforced."""
+    if office_of(ctx).admin_rules().enforced:
+        with records_of(ctx):
+            pass
+
+
+def sees_contents(ctx: typer.Context, records: Records) -> bool:
+    """Whether whoever types may be shown what this command keeps from others."""
+    return privileges_of(office_of(ctx), records).holds(duty_of(ctx).contents)

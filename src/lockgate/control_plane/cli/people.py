@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.office import Office, Records, office_of
+from lockgate.control_plane.cli.office import Office, Records, acting_of, office_of, records_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
-from lockgate.control_plane.services.people import Actor, People, inactive_names, state_of
+from lockgate.control_plane.services.people import People, inactive_names, state_of
 from lockgate.model import Group, Person
 from lockgate.model.person import folded
 
@@ -37,7 +37,7 @@ def list_people(
     Exit codes: 0 listed, 2 bad usage, 3 the store cannot be read.
     """
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         service = _service(office, records)
         found, groups = service.list(), service.groups()
     wanted = [one for one in found if not (inactive and one.active)]
@@ -65,7 +65,7 @@ def show(ctx: typer.Context, name: Who, as_json: Json = False) -> None:
     Exit codes: 0 shown, 2 bad usage, 3 nobody knows this name.
     """
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         service = _service(office, records)
         found, groups = service.known_as(name), service.groups()
         names = {folded(each) for one in found for each in one.names}
@@ -114,7 +114,7 @@ def reactivate(ctx: typer.Context, name: Who, as_json: Json = False) -> None:
 
 def _say(ctx: typer.Context, name: str, active: bool, as_json: bool) -> None:
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         done = _service(office, records).set_active(name, active)
     if as_json:
         say_json({"user_name": done.user_name, "active": active})
@@ -123,8 +123,7 @@ def _say(ctx: typer.Context, name: str, active: bool, as_json: bool) -> None:
 
 
 def _service(office: Office, records: Records) -> People:
-    return People(records.people, records.keys, records.events, Actor(office.machine.user, "cli"),
-                  office.now_ms, office.random_bytes)  # fmt: skip
+    return People(records.people, records.keys, acting_of(office, records.events))
 
 
 def _groups(one: Person, groups: tuple[Group, ...]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.office import Office, office_of
+from lockgate.control_plane.cli.office import Office, acting_of, check_role, office_of
 from lockgate.control_plane.cli.output import FINDINGS, say, say_graded, say_json, say_table
 from lockgate.control_plane.services.files import read_text
 from lockgate.control_plane.services.keys import DAY_MS
@@ -50,6 +50,7 @@ def status(
     Exit codes: 0 all are well, 1 one is overdue or cannot be read, 2 bad usage, 3 refused.
     """
     office = office_of(ctx)
+    check_role(ctx)
     with office.secrets() as desk:
         found = status_of(desk, office.now_ms())
     if as_json:
@@ -85,6 +86,7 @@ def probe(
     if bool(reference) == everything:
         raise typer.BadParameter("give either a reference or --all", param_hint="REFERENCE")
     office = office_of(ctx)
+    check_role(ctx)
     with office.secrets() as desk:
         service = _service(office, desk)
         wanted = sorted(desk.uses, key=str) if everything else [service.find(reference)]
@@ -124,6 +126,7 @@ def rotate(
     could be asked), 2 bad usage, 3 refused.
     """
     office = office_of(ctx)
+    check_role(ctx)
     with office.secrets() as desk:
         service = _service(office, desk)
         found = service.find(reference)
@@ -137,7 +140,7 @@ def rotate(
 
 
 def _service(office: Office, desk: SecretDesk) -> Rotation:
-    return Rotation(desk, office.machine.user, office.now_ms, office.random_bytes, office.pause)
+    return Rotation(desk, acting_of(office, desk.events), office.pause)
 
 
 def _new_value(file: Path | None) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.office import Office, Records, office_of
+from lockgate.control_plane.cli.office import Office, Records, office_of, records_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.tokens import Tokens
 from lockgate.model.revocation import Revocation, RevocationKind
@@ -40,7 +40,7 @@ def revoke(
     if len(wanted) != 1:
         raise typer.BadParameter("give one of --subject, --token and --session")
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         done = _service(office, records).revoke(issuer, *wanted[0])
     if as_json:
         say_json(_json(done))
@@ -63,7 +63,7 @@ def list_revoked(
     Exit codes: 0 listed, 2 bad usage, 3 the store cannot be read.
     """
     office = office_of(ctx)
-    with office.open() as records:
+    with records_of(ctx) as records:
         found = _service(office, records).list()
     if as_json:
         say_json([_json(one) for one in found])

@@ -30,27 +30,29 @@ LOGOUT = "/console/backchannel-logout"
 
 
 def console(backing: Backing) -> Application:
-    signing, roles = SignInPages(backing), RolePages(backing)
     return _guarded(
-        Starlette(
-            routes=[
-                Route("/console", _go_home),
-                Route("/console/", roles.home),
-                Route("/console/style.css", _style),
-                Route("/console/sign-in", signing.begin),
-                Route("/console/callback", signing.back),
-                Route("/console/recover", signing.ask_code),
-                Route("/console/recover", signing.recover, methods=["POST"]),
-                Route("/console/sign-out", signing.sign_out, methods=["POST"]),
-                Route("/console/request", roles.ask, methods=["POST"]),
-                Route("/console/grant", roles.grant, methods=["POST"]),
-                Route("/console/deny", roles.deny, methods=["POST"]),
-                Route("/console/revoke", roles.revoke, methods=["POST"]),
-                Route(LOGOUT, signing.logged_out, methods=["POST"]),
-            ],
-            exception_handlers=_Answers(backing).by_kind(),
-        )
+        Starlette(routes=routes(backing), exception_handlers=_Answers(backing).by_kind())
     )
+
+
+def routes(backing: Backing) -> list[Route]:
+    """Every page. What each takes is in ``services.duties``."""
+    signing, roles = SignInPages(backing), RolePages(backing)
+    return [
+        Route("/console", _go_home),
+        Route("/console/", roles.home),
+        Route("/console/style.css", _style),
+        Route("/console/sign-in", signing.begin),
+        Route("/console/callback", signing.back),
+        Route("/console/recover", signing.ask_code),
+        Route("/console/recover", signing.recover, methods=["POST"]),
+        Route("/console/sign-out", signing.sign_out, methods=["POST"]),
+        Route("/console/request", roles.ask, methods=["POST"]),
+        Route("/console/grant", roles.grant, methods=["POST"]),
+        Route("/console/deny", roles.deny, methods=["POST"]),
+        Route("/console/revoke", roles.revoke, methods=["POST"]),
+        Route(LOGOUT, signing.logged_out, methods=["POST"]),
+    ]
 
 
 async def _go_home(_: Request) -> Response:

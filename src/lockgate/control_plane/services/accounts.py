@@ -1,14 +1,14 @@
 """Accounts that people connected: who has which, and ending it."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
-from lockgate.audit.ports import EventStore
+from lockgate.control_plane.services.acting import Acting
 from lockgate.control_plane.services.refused import Refused
-from lockgate.model import Account, AuditEvent
+from lockgate.model import Account
 
 State = Literal["connected", "broken"]
+Revoked = Literal["done", "not asked", "not offered", "failed"]
 
 
 class AccountStore(Protocol):
@@ -22,19 +22,9 @@ class AccountStore(Protocol):
 
 
 class ConnectedAccounts:
-    def __init__(
-        self,
-        store: AccountStore,
-        events: EventStore,
-        actor: str,
-        now_ms: Callable[[], int],
-        random_bytes: Callable[[int], bytes],
-    ) -> None:
+    def __init__(self, store: AccountStore, acting: Acting) -> None:
         self._store = store
-        self._events = events
-        self._actor = actor
-        self._now_ms = now_ms
-        self._random_bytes = random_bytes
+        self._acting = acting
 
     def list(self, principal: str = "", upstream: str = "") -> tuple[Account, ...]:
         return tuple(
@@ -44,7 +34,7 @@ class ConnectedAccounts:
         )
 
     def disconnect(self, principal: str, upstream: str = "") -> tuple[Account, ...]:
-        """The tokens are destroyed here; whoever gave them is not told. On record first.
+        """The tokens are destroyed here; whoever gave them is not told.
 
         Raises ``Refused`` where there is nothing to disconnect.
         """
@@ -55,25 +45,17 @@ class ConnectedAccounts:
                 f"{principal} has no account{at}.", "`lockgate accounts list` names them."
             )
         for one in found:
-            self._journal(one)
-            self._store.disconnect_now(one.principal, one.upstream)
+            self.end(one, "not asked")
         return found
 
-    def _journal(self, one: Account) -> None:
-        event = AuditEvent(
-            id=self._random_bytes(16).hex(),
-            call="",
-            kind="admin.changed",
-            at=self._now_ms(),
-            effect="permit",
-            reason="admin.changed",
-            header={"action": "account.disconnect", "target": one.upstream, "issuer": one.issuer},
-            slots={
-                "actor": json.dumps({"account": self._actor, "via": "cli"}).encode(),
-                "subject": json.dumps({"subject": one.principal}).encode(),
-            },
-        )
-        self._events.append((event,))
+    def end(self, one: Account, revoked: Revoked) -> None:
+        """``revoked``: what the server that gave its tokens said to ending them. On record first.
+        Blocks; raises ``StoreDown`` and ``EventRefused``."""
+        about = {"action": "account.disconnect", "target": one.upstream, "issuer": one.issuer,
+                 "revoked": revoked}  # fmt: skip
+        whose = {"subject": one.principal}
+        self._acting.record(self._acting.event(about, whose, at=self._acting.now_ms()))
+        self._store.disconnect_now(one.principal, one.upstream)
 
 
 def state_of(account: Account) -> State:

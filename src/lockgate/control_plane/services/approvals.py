@@ -4,12 +4,13 @@ Until approvers have a channel of their own, the operator of the deployment is t
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import msgspec
 
 from lockgate.audit.ports import EventStore
+from lockgate.control_plane.services.acting import Acting
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import Approval, AuditEvent, Binding
 
@@ -41,21 +42,13 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Approvals:
-    """``actor``: the operating system account that says yes."""
+    """``events``: where held calls are found; ``acting``: as whoever says yes."""
 
-    def __init__(
-        self,
-        store: ApprovalStore,
-        events: EventStore,
-        actor: str,
-        now_ms: Callable[[], int],
-        random_bytes: Callable[[int], bytes],
-    ) -> None:
+    def __init__(self, store: ApprovalStore, events: EventStore, acting: Acting) -> None:
         self._store = store
         self._events = events
-        self._actor = actor
-        self._now_ms = now_ms
-        self._random_bytes = random_bytes
+        self._acting = acting
+        self._actor = acting.actor.account
 
     def waiting(self) -> tuple[Held, ...]:
         """Held calls among the latest journal rows that nobody has said yes to since, oldest first;
@@ -82,30 +75,22 @@ class Approvals:
         mine = {self._actor.casefold(), self._actor.partition(" as ")[0].casefold()}
         if mine & theirs:
             raise Refused("Nobody approves their own call.", "Ask somebody else.")
-        now = self._now_ms()
+        now = self._acting.now_ms()
         given = Approval(
-            id=self._random_bytes(16).hex(),
+            id=self._acting.new_id(),
             binding=held.binding.digest,
             factor=held.factor,
             approver=self._actor,
             expires=now + minutes * 60_000,
         )
-        self._events.append((self._event(held, given, now),))
+        self._acting.record(self._event(held, given, now))
         self._store.give(given, held.digest)
         return held, given
 
     def _event(self, held: Held, given: Approval, now: int) -> AuditEvent:
-        return AuditEvent(
-            id=self._random_bytes(16).hex(),
-            call=held.call,
-            kind="admin.changed",
-            at=now,
-            effect="permit",
-            reason="admin.changed",
-            header={"action": GIVE, "target": given.id, "binding": given.binding,
-                    "factor": given.factor, "expires": given.expires},
-            slots={"actor": json.dumps({"account": self._actor, "via": "cli"}).encode()},
-        )  # fmt: skip
+        about = {"action": GIVE, "target": given.id, "binding": given.binding,
+                 "factor": given.factor, "expires": given.expires}  # fmt: skip
+        return self._acting.event(about, at=now, call=held.call)
 
 
 def held_of(event: AuditEvent) -> Held | None:

@@ -1,12 +1,12 @@
 """API keys: made, listed, rotated, revoked. Each change is in the journal before it is made."""
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Literal, Protocol
 
 import msgspec
 
+from lockgate.control_plane.services.acting import Acting
 from lockgate.control_plane.services.refused import Refused
 from lockgate.identity.api_key import mint
 from lockgate.identity.networks import network_in
@@ -44,12 +44,6 @@ class KeyStore(Protocol):
         ...
 
 
-class EventAppender(Protocol):
-    """Blocks; durable on return. Raises ``model.StoreDown``."""
-
-    def append(self, events: Sequence[AuditEvent]) -> None: ...
-
-
 class KeyOrder(msgspec.Struct, frozen=True):
     """What a new key is to be."""
 
@@ -81,36 +75,25 @@ class Rotation(msgspec.Struct, frozen=True):
 
 
 class Keys:
-    """``actor`` is the operating system account that asks for the change."""
+    """``pepper``: what key hashes are keyed with."""
 
-    def __init__(
-        self,
-        store: KeyStore,
-        events: EventAppender,
-        pepper: bytes,
-        actor: str,
-        now_ms: Callable[[], int],
-        random_bytes: Callable[[int], bytes],
-    ) -> None:
+    def __init__(self, store: KeyStore, acting: Acting, pepper: bytes) -> None:
         self._store = store
-        self._events = events
+        self._acting = acting
         self._pepper = pepper
-        self._actor = actor
-        self._now_ms = now_ms
-        self._random_bytes = random_bytes
 
     def create(self, order: KeyOrder) -> NewKey:
         """Raises ``Refused`` and ``StoreDown``."""
         subject = _subject(order)
-        key_id, text, hashed = mint(order.kind, self._pepper, self._random_bytes)
-        now = self._now_ms()
+        key_id, text, hashed = mint(order.kind, self._pepper, self._acting.random_bytes)
+        now = self._acting.now_ms()
         record = KeyRecord(
             id=key_id, kind=order.kind, owner=order.owner, subject=subject,
             roles=frozenset(order.roles), agent=order.agent, hash=hashed,
             created=now, expires=now + order.days * DAY_MS, scopes=frozenset(order.scopes),
             networks=tuple(str(network_in(one)) for one in order.networks),
         )  # fmt: skip
-        self._events.append((self._event("key.create", record, now, _described(record)),))
+        self._acting.record(self._event("key.create", record, now, _described(record)))
         self._store.add(record)
         return NewKey(record, text)
 
@@ -118,21 +101,21 @@ class Keys:
         """A successor that is all the key is. The key ends after ``overlap_ms``, or when it would
         have anyway. ``days``: how long the successor is valid; None: as long as the key was made
         for. Raises ``Refused`` and ``StoreDown``."""
-        old, now = self._found(key_id), self._now_ms()
+        old, now = self._found(key_id), self._acting.now_ms()
         _check_rotatable(old, now)
         if days is not None:
             _check_days(days)
-        new_id, text, hashed = mint(old.kind, self._pepper, self._random_bytes)
+        new_id, text, hashed = mint(old.kind, self._pepper, self._acting.random_bytes)
         lasts = days * DAY_MS if days is not None else old.expires - old.created
         new = msgspec.structs.replace(
             old, id=new_id, hash=hashed, created=now, expires=now + lasts, used=0
         )
         ends = min(old.expires, now + overlap_ms)
         ending = {"kind": old.kind, "successor": new_id, "expires": ends}
-        self._events.append((
+        self._acting.record(
             self._event("key.create", new, now, {**_described(new), "predecessor": old.id}),
             self._event("key.rotate", old, now, ending),
-        ))  # fmt: skip
+        )
         if not self._store.rotate(old.id, new, ends):
             raise Refused(f"Key {old.id} was changed meanwhile.", "Look at it, then try again.")
         return Rotation(
@@ -167,8 +150,8 @@ class Keys:
         return found
 
     def _revoke(self, record: KeyRecord) -> KeyRecord:
-        now = self._now_ms()
-        self._events.append((self._event("key.revoke", record, now, {"kind": record.kind}),))
+        now = self._acting.now_ms()
+        self._acting.record(self._event("key.revoke", record, now, {"kind": record.kind}))
         self._store.revoke(record.id, now)
         return msgspec.structs.replace(record, revoked=now)
 
@@ -176,19 +159,7 @@ class Keys:
         self, action: str, record: KeyRecord, now: int, about: Mapping[str, object]
     ) -> AuditEvent:
         whose = {"owner": record.owner, "subject": record.subject, "networks": record.networks}
-        return AuditEvent(
-            id=self._random_bytes(16).hex(),
-            call="",
-            kind="admin.changed",
-            at=now,
-            effect="permit",
-            reason="admin.changed",
-            header={"action": action, "target": record.id, **about},
-            slots={
-                "actor": json.dumps({"account": self._actor, "via": "cli"}).encode(),
-                "subject": json.dumps(whose).encode(),
-            },
-        )
+        return self._acting.event({"action": action, "target": record.id, **about}, whose, at=now)
 
 
 def state_of(record: KeyRecord, now: int, leavers: Set[str] = frozenset()) -> State:

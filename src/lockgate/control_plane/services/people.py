@@ -3,13 +3,13 @@
 Each change is in the journal before it is made.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
-from lockgate.control_plane.services.keys import EventAppender, KeyStore
+from lockgate.control_plane.services.acting import Acting
+from lockgate.control_plane.services.keys import KeyStore
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import AuditEvent, Group, Person
 from lockgate.model.person import OPERATOR, folded
@@ -57,29 +57,11 @@ class Overtaken(Exception):
     """What was to be changed is not any more what it was when it was read."""
 
 
-class Actor(msgspec.Struct, frozen=True):
-    """Who asks for the change, and by which way."""
-
-    account: str
-    via: str
-
-
 class People:
-    def __init__(
-        self,
-        store: PeopleStore,
-        keys: KeyStore,
-        events: EventAppender,
-        actor: Actor,
-        now_ms: Callable[[], int],
-        random_bytes: Callable[[int], bytes],
-    ) -> None:
+    def __init__(self, store: PeopleStore, keys: KeyStore, acting: Acting) -> None:
         self._store = store
         self._keys = keys
-        self._events = events
-        self._actor = actor
-        self._now_ms = now_ms
-        self._random_bytes = random_bytes
+        self._acting = acting
 
     def list(self) -> tuple[Person, ...]:
         """All that sources have, in the order they came to be known."""
@@ -100,7 +82,7 @@ class People:
         return tuple(one for one in self._store.called(name) if not one.deleted)
 
     def new_id(self) -> str:
-        return self._random_bytes(16).hex()
+        return self._acting.new_id()
 
     def known_as(self, name: str) -> tuple[Person, ...]:
         """What every source says, also of who was deleted. Raises ``Refused`` for nothing."""
@@ -151,7 +133,7 @@ class People:
 
     def deleted(self, row: RowT) -> RowT:
         """``row``, as it is to be written when its source has it no more."""
-        changes: dict[str, int | bool] = {"deleted": self._now_ms()}
+        changes: dict[str, int | bool] = {"deleted": self._acting.now_ms()}
         if isinstance(row, Person):
             changes["active"] = False
         return msgspec.structs.replace(row, **changes)
@@ -162,11 +144,11 @@ class People:
         A name that someone gives up may be another's tomorrow: the keys under it are revoked.
         Raises ``NameTaken``, ``Overtaken`` and ``StoreDown``.
         """
-        now = self._now_ms()
+        now = self._acting.now_ms()
         before = {row.id: row for row in self._store.find([row.id for row in rows])}
         self._check(rows, before)
         rows = [_dated(row, before.get(row.id), now) for row in rows]
-        self._events.append([self._event(row, before.get(row.id), now) for row in rows])
+        self._acting.record(*(self._event(row, before.get(row.id), now) for row in rows))
         released = {name for row in rows for name in _released(row, before.get(row.id))}
         if released:
             self._revoke(released, now)
@@ -199,7 +181,7 @@ class People:
         for key in held:
             about = {"action": "key.revoke", "target": key.id, "kind": key.kind}
             said = {"owner": key.owner, "subject": key.subject}
-            self._events.append([self._made(about, said, now)])
+            self._acting.record(self._acting.event(about, said, at=now))
             self._keys.revoke(key.id, now)
 
     def _event(self, row: Row, before: Row | None, now: int) -> AuditEvent:
@@ -214,24 +196,7 @@ class People:
         if isinstance(row, Person):
             about["active"] = row.active
         said = {n: getattr(row, n) for n in _PERSONAL if hasattr(row, n)}
-        return self._made(about, said | _told_apart(row, before), now)
-
-    def _made(
-        self, about: Mapping[str, object], said: Mapping[str, object], now: int
-    ) -> AuditEvent:
-        return AuditEvent(
-            id=self._random_bytes(16).hex(),
-            call="",
-            kind="admin.changed",
-            at=now,
-            effect="permit",
-            reason="admin.changed",
-            header=about,
-            slots={
-                "actor": json.dumps(msgspec.to_builtins(self._actor)).encode(),
-                "subject": json.dumps(said).encode(),
-            },
-        )
+        return self._acting.event(about, said | _told_apart(row, before), at=now)
 
 
 def state_of(one: Person) -> State:

@@ -7,12 +7,12 @@ code on the gateway's own machine must not stand in for a second person.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
-from lockgate.control_plane.services.keys import EventAppender
+from lockgate.control_plane.services.acting import EventAppender
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import AuditEvent
 from lockgate.model.privilege import ADMIN_ROLES, DANGEROUS, RECOVERY, AdminRole, Privilege
@@ -147,14 +147,18 @@ class Privileges:
         mine = (p for p in self._store.list() if p.holder == self._actor.identity)
         return tuple(p for p in mine if state_of(p, now) == "active")
 
-    def require(self, role: AdminRole) -> None:
-        """Nothing where roles are not enforced. Raises ``Refused``: what is needed, and how it is
-        asked for."""
-        if not self._rules.enforced or any(p.role == role for p in self.held()):
+    def holds(self, roles: Sequence[AdminRole]) -> bool:
+        """Whether the actor holds one of these now; true where roles are not enforced."""
+        return not self._rules.enforced or any(p.role in roles for p in self.held())
+
+    def require(self, *roles: AdminRole) -> None:
+        """Any one of these. Raises ``Refused``: what is needed, and how it is asked for."""
+        if self.holds(roles):
             return
+        named = " or ".join(roles)
         raise Refused(
-            f"This takes the admin role {role}, which {self._actor.identity} does not hold now.",
-            f"Ask for it: lockgate admin request {role} --reason WHY --for 2h. "
+            f"This takes the admin role {named}, which {self._actor.identity} does not hold now.",
+            f"Ask for it: lockgate admin request {roles[0]} --reason WHY --for 2h. "
             "`lockgate admin who-can` says who may give it.",
         )
 

@@ -1,15 +1,14 @@
 """Probing and rotating secrets. Each act is in the journal before it is done, and what it proved
 afterwards; no value ever is."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
 
+from lockgate.control_plane.services.acting import Acting
 from lockgate.control_plane.services.refused import Refused
 from lockgate.control_plane.services.secret_status import Outcome, Proof, SecretDesk
-from lockgate.model import AuditEvent
 from lockgate.model.reference import Reference, ReferenceBroken, parse_reference
 from lockgate.model.secret import Secret
 
@@ -49,21 +48,16 @@ class Rotated(msgspec.Struct, frozen=True):
 
 
 class Rotation:
-    """``actor`` is the operating system account that asks; ``pause`` waits that many seconds, and
-    says False to stop."""
+    """``pause`` waits that many seconds, and says False to stop."""
 
     def __init__(
         self,
         desk: SecretDesk,
-        actor: str,
-        now_ms: Callable[[], int],
-        random_bytes: Callable[[int], bytes],
+        acting: Acting,
         pause: Callable[[float], bool],
     ) -> None:
         self._desk = desk
-        self._actor = actor
-        self._now_ms = now_ms
-        self._random_bytes = random_bytes
+        self._acting = acting
         self._pause = pause
 
     def find(self, text: str) -> Reference:
@@ -84,7 +78,7 @@ class Rotation:
             secret = self._desk.read(reference)
         except ReferenceBroken as broken:
             return self._noted(Probed(reference, failing=str(broken)))
-        self._desk.ledger.observe({reference: secret}, self._now_ms())
+        self._desk.ledger.observe({reference: secret}, self._acting.now_ms())
         return self._noted(Probed(reference, self._proofs(reference, secret.value)))
 
     def rotate(self, reference: Reference, value: str, wait: float = 0.0) -> Rotated:
@@ -130,8 +124,8 @@ class Rotation:
             self._journal("secret.rotated", reference, "failed")
             remedy = "`lockgate secrets status` says what is there now."
             raise Refused(f"{broken}.", remedy) from broken
-        self._desk.ledger.observe({reference: secret}, self._now_ms())
-        self._desk.ledger.rotated(reference, self._now_ms())
+        self._desk.ledger.observe({reference: secret}, self._acting.now_ms())
+        self._desk.ledger.rotated(reference, self._acting.now_ms())
         return secret
 
     def _until_refused(
@@ -150,29 +144,20 @@ class Rotation:
         )
 
     def _noted(self, probed: Probed) -> Probed:
-        self._desk.ledger.probed(probed.reference, probed.result, self._now_ms())
+        self._desk.ledger.probed(probed.reference, probed.result, self._acting.now_ms())
         self._journal("secret.probed", probed.reference, probed.result)
         return probed
 
     def _said(self, rotated: Rotated) -> Rotated:
         good = rotated.old if rotated.result == "restored" else rotated.new
-        self._desk.ledger.probed(rotated.reference, _worst(good), self._now_ms())
+        self._desk.ledger.probed(rotated.reference, _worst(good), self._acting.now_ms())
         self._journal("secret.rotated", rotated.reference, rotated.result)
         return rotated
 
     def _journal(self, action: str, reference: Reference, result: str = "") -> None:
         header = {"action": action, "target": str(reference)}
-        event = AuditEvent(
-            id=self._random_bytes(16).hex(),
-            call="",
-            kind="admin.changed",
-            at=self._now_ms(),
-            effect="permit",
-            reason="admin.changed",
-            header={**header, "result": result} if result else header,
-            slots={"actor": json.dumps({"account": self._actor, "via": "cli"}).encode()},
-        )
-        self._desk.events.append((event,))
+        about = {**header, "result": result} if result else header
+        self._acting.record(self._acting.event(about, at=self._acting.now_ms()))
 
 
 def _result(new: Sequence[Proof], old: Sequence[Proof]) -> Result:

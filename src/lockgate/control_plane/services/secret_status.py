@@ -6,7 +6,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from lockgate.control_plane.services.keys import DAY_MS, EventAppender
+from lockgate.control_plane.services.acting import EventAppender
+from lockgate.control_plane.services.keys import DAY_MS
 from lockgate.model.reference import Place, Reference, ReferenceBroken
 from lockgate.model.secret import Secret, SecretBackend, SecretSeen, SecretUse
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from lockgate.control_plane.services.keys import EventAppender
+from lockgate.control_plane.services.acting import EventAppender
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import AuditEvent
 from lockgate.model.revocation import Revocation, RevocationKind

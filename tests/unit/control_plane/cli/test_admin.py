@@ -54,10 +54,11 @@ def test_each_command_takes_the_fitting_role(strict: Desk) -> None:
     client.write_text('{"mcpServers": {"time": {"command": "t"}}}')
     before = strict.config.read_text()
     imported = strict.type("import", client, "--yes")
-    assert (imported.code, "operator" in imported.err) == (3, True)
+    assert (imported.code, "policy_author" in imported.err) == (3, True)
     assert strict.config.read_text() == before
     assert strict.type("import", client, "--dry-run").code == 0
-    assert strict.type("keys", "list").code == 0
+    listed = strict.type("keys", "list")
+    assert (listed.code, "reader or operator" in listed.err) == (3, True)
 
 
 def test_without_enforcement_all_is_as_it_was(desk: Desk) -> None:

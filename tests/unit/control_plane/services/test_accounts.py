@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from lockgate.control_plane.services.accounts import ConnectedAccounts, state_of
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import Account, AuditEvent, StoreDown
 from lockgate.store.memory_accounts import MemoryAccounts
@@ -19,7 +20,8 @@ class Down(MemoryEvents):
 
 
 def service(store: MemoryAccounts, events: MemoryEvents) -> ConnectedAccounts:
-    return ConnectedAccounts(store, events, "opal", lambda: 5, lambda count: b"x" * count)
+    acting = Acting(Actor("opal"), events, lambda: 5, lambda count: b"x" * count)
+    return ConnectedAccounts(store, acting)
 
 
 def test_nothing_is_disconnected_that_cannot_be_recorded() -> None:
@@ -38,5 +40,6 @@ def test_the_record_says_who_did_it_and_names_no_person_in_its_header() -> None:
     (recorded,) = events.tail(9)
     assert b"opal" in recorded.event.slots["actor"]
     assert "alice" not in str(recorded.event.header)
+    assert recorded.event.header["revoked"] == "not asked"
     with pytest.raises(Refused, match="no account at notes"):
         service(store, events).disconnect("person:alice", "notes")

@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.approvals import Approvals, held_of
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import AuditEvent, Call, Effect, Facts, Verdict, combine
@@ -18,12 +19,16 @@ def intent(effect: Effect, asked: Call = ASKED) -> AuditEvent:
     return record.intent(record.Stamp("e-1", 5), asked, decision, Facts({}), "p1")
 
 
+def acting(events: MemoryEvents, account: str) -> Acting:
+    return Acting(Actor(account), events, lambda: 10, lambda n: b"x" * n)
+
+
 @pytest.mark.parametrize("account", ["alice", "Alice", "alice as root"])
 def test_nobody_approves_their_own_call(account: str) -> None:
     events, store = MemoryEvents(), MemoryApprovals(lambda: 10)
     store.refresh(10)
     events.append((intent(Effect.HOLD),))
-    service = Approvals(store, events, account, lambda: 10, lambda n: b"x" * n)
+    service = Approvals(store, events, acting(events, account))
     with pytest.raises(Refused, match="own call"):
         service.give("c-1", 15)
     assert store.standing(ASKED.digest) == ()
@@ -37,7 +42,7 @@ def test_nobody_approves_the_call_of_a_service_they_own() -> None:
     events, store = MemoryEvents(), MemoryApprovals(lambda: 10)
     store.refresh(10)
     events.append((intent(Effect.HOLD, theirs),))
-    service = Approvals(store, events, "dora", lambda: 10, lambda n: b"x" * n)
+    service = Approvals(store, events, acting(events, "dora"))
     with pytest.raises(Refused, match="own call"):
         service.give("c-1", 15)
 
@@ -47,7 +52,7 @@ def test_what_got_its_yes_waits_no_longer_until_it_is_held_again() -> None:
     held, again = (
         msgspec.structs.replace(intent(Effect.HOLD), id=f"e-{n}", call=f"c-{n}") for n in (1, 2)
     )
-    service = Approvals(store, events, "opal", lambda: 10, lambda n: b"x" * n)
+    service = Approvals(store, events, acting(events, "opal"))
     events.append((held, again))
     assert [one.call for one in service.waiting()] == ["c-2"]
     service.give("c-1", 15)

@@ -6,6 +6,7 @@ import os
 import msgspec
 import pytest
 
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.keys import DAY_MS, KeyOrder, Keys, NewKey, state_of
 from lockgate.control_plane.services.refused import Refused
 from lockgate.identity.api_key import hash_of, parse
@@ -22,10 +23,11 @@ class World:
         self.store = MemoryKeys()
         self.events = MemoryEvents()
         numbers = itertools.count(1)
-        self.keys = Keys(
-            self.store, self.events, b"pepper", "opal", lambda: NOW,
+        acting = Acting(
+            Actor("opal"), self.events, lambda: NOW,
             lambda count: hashlib.shake_128(b"%d" % next(numbers)).digest(count),
         )  # fmt: skip
+        self.keys = Keys(self.store, acting, b"pepper")
 
     @property
     def journal(self) -> list[AuditEvent]:
@@ -116,7 +118,7 @@ class FailingEvents:
 
 
 def test_without_a_journal_nothing_changes(world: World) -> None:
-    keys = Keys(world.store, FailingEvents(), b"p", "opal", lambda: NOW, bytes)
+    keys = Keys(world.store, Acting(Actor("opal"), FailingEvents(), lambda: NOW, bytes), b"p")
     with pytest.raises(StoreDown):
         keys.create(PERSONAL)
     assert world.store.list() == ()
@@ -215,7 +217,7 @@ class Racing(MemoryKeys):
 
 def test_a_key_that_is_revoked_meanwhile_gets_no_successor(world: World) -> None:
     store = Racing()
-    keys = Keys(store, world.events, b"pepper", "opal", lambda: NOW, os.urandom)
+    keys = Keys(store, Acting(Actor("opal"), world.events, lambda: NOW, os.urandom), b"pepper")
     old = keys.create(PERSONAL).record
     with pytest.raises(Refused, match="meanwhile"):
         keys.rotate(old.id, HOUR_MS)
@@ -240,7 +242,7 @@ class Rotating(MemoryKeys):
 
 def test_a_key_that_is_rotated_while_its_owner_is_revoked_leaves_no_successor(world: World) -> None:
     store = Rotating()
-    keys = Keys(store, world.events, b"pepper", "opal", lambda: NOW, os.urandom)
+    keys = Keys(store, Acting(Actor("opal"), world.events, lambda: NOW, os.urandom), b"pepper")
     old = keys.create(PERSONAL).record
     assert {r.id for r in keys.revoke_all_of("alice")} == {old.id, "successor"}
     assert all(record.revoked for record in store.list())

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.people import (
-    Actor,
     NameTaken,
     Overtaken,
     People,
@@ -31,10 +31,11 @@ class World:
         self.keys = MemoryKeys()
         self.events = MemoryEvents()
         numbers = itertools.count(1)
-        self.people = People(
-            self.store, self.keys, self.events, Actor("opal", "cli"), lambda: NOW,
+        self.acting = Acting(
+            Actor("opal", "cli"), self.events, lambda: NOW,
             lambda count: hashlib.shake_128(b"%d" % next(numbers)).digest(count),
         )  # fmt: skip
+        self.people = People(self.store, self.keys, self.acting)
 
     @property
     def journal(self) -> list[AuditEvent]:
@@ -93,10 +94,11 @@ def test_nothing_is_changed_that_cannot_be_recorded(world: World) -> None:
         def append(self, events: Any) -> None:
             raise StoreDown("no journal")
 
-    world.people._events = Down()
+    down = msgspec.structs.replace(world.acting, events=Down())
+    people = People(world.store, world.keys, down)
     world.keys.add(key("k", "alice"))
-    for attempt in (lambda: world.people.write([ALICE]),
-                    lambda: world.people.set_active("alice", False)):  # fmt: skip
+    for attempt in (lambda: people.write([ALICE]),
+                    lambda: people.set_active("alice", False)):  # fmt: skip
         with pytest.raises(StoreDown):
             attempt()
     assert world.store.people() == ()

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from lockgate.control_plane.services.people import Actor, People
+from lockgate.control_plane.services.acting import Acting, Actor
+from lockgate.control_plane.services.people import People
 from lockgate.control_plane.services.reading import Reading
 from lockgate.model import KeyRecord, Person
 from lockgate.model.person import DirectoryDown, Listed
@@ -23,10 +24,11 @@ class World:
         self.keys = MemoryKeys()
         self.events = MemoryEvents()
         numbers = itertools.count(1)
-        people = People(
-            self.store, self.keys, self.events, Actor("directory hq", "ldap"), lambda: NOW,
+        acting = Acting(
+            Actor("directory hq", "ldap"), self.events, lambda: NOW,
             lambda count: hashlib.shake_128(b"%d" % next(numbers)).digest(count),
         )  # fmt: skip
+        people = People(self.store, self.keys, acting)
         self.reading = Reading(people, "ldap:hq")
 
     def state(self) -> dict[str, bool]:

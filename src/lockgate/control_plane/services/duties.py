@@ -1,0 +1,100 @@
+"""Which admin role each command and each page of the console takes: the one table.
+
+Commands look themselves up in it (``cli.office.records_of``); ``docs/roles.md`` is made from it; a
+test finds every command and page, and fails for one that has no row. Nothing here counts while
+``admin.enforced`` is off.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from lockgate.model import Slot
+from lockgate.model.privilege import AdminRole
+
+FOR_READERS: frozenset[Slot] = frozenset({"actor"})
+"""Who did it. What was said, to whom and from where is contents."""
+
+
+class Duty(msgspec.Struct, frozen=True):
+    """What one command or page takes."""
+
+    roles: tuple[AdminRole, ...] = ()
+    """Any one of these; the first is what a refusal proposes. Empty: none is needed."""
+    contents: tuple[AdminRole, ...] = ()
+    """Who of them is also shown arguments, answers and other personal data. Empty: it shows none,
+    or shows them to all whom it takes."""
+    because: str = ""
+    """Why none is needed."""
+
+
+_LISTING = Duty(("reader", "operator"))
+_WATCHING = Duty(("reader", "operator", "responder"))
+_KEEPING = Duty(("operator",))
+_STOPPING = Duty(("operator", "responder"))
+_JOURNAL = Duty(("reader", "responder", "privacy_officer"), ("privacy_officer",))
+
+_BEGINS = Duty(because="begins a deployment; there is nothing yet to be kept from anybody")
+_MACHINE = Duty(because="looks at files of this machine, and tells nothing of anybody")
+_RUNS = Duty(because="runs the gateway: whose account may is the machine's to say")
+_ONESELF = Duty(because="is about whoever types, and their own files")
+_ROLES = Duty(because="has rules of its own: who may give and end roles (`admin.granters`)")
+_DOOR = Duty(because="is the way in and out")
+
+COMMANDS: Mapping[str, Duty] = {
+    "init": _BEGINS,
+    "demo": _BEGINS,
+    "import": Duty(("policy_author",)),
+    "connect": _ONESELF,
+    "login": _ONESELF,
+    "logout": _ONESELF,
+    "stdio": _ONESELF,
+    "serve": _RUNS,
+    "doctor": _MACHINE,
+    "config check": _MACHINE,
+    "config schema": _MACHINE,
+    "keys list": _LISTING,
+    "keys report": _LISTING,
+    "keys create": _KEEPING,
+    "keys rotate": _KEEPING,
+    "keys revoke": _STOPPING,
+    "tokens revoked": _WATCHING,
+    "tokens revoke": _STOPPING,
+    "secrets status": _LISTING,
+    "secrets probe": _KEEPING,
+    "secrets rotate": _KEEPING,
+    "people list": _WATCHING,
+    "people show": Duty(("privacy_officer",)),
+    "people deactivate": _STOPPING,
+    "people reactivate": _KEEPING,
+    "accounts list": _WATCHING,
+    "accounts disconnect": _STOPPING,
+    "approvals list": Duty(("reader", "approver"), ("approver",)),
+    "approvals give": Duty(("approver",)),
+    "audit tail": _JOURNAL,
+    "audit show": _JOURNAL,
+    "admin list": _ROLES,
+    "admin who-can": _ROLES,
+    "admin request": _ROLES,
+    "admin grant": _ROLES,
+    "admin deny": _ROLES,
+    "admin revoke": _ROLES,
+    "admin recover": Duty(because="makes the first administrator; takes the deployment's secrets"),
+}
+"""By the words that follow ``lockgate``."""
+
+PAGES: Mapping[str, Duty] = {
+    "/console": _DOOR,
+    "/console/": _ROLES,
+    "/console/style.css": _DOOR,
+    "/console/sign-in": _DOOR,
+    "/console/callback": _DOOR,
+    "/console/recover": Duty(because="takes a recovery code"),
+    "/console/sign-out": _DOOR,
+    "/console/backchannel-logout": _DOOR,
+    "/console/request": _ROLES,
+    "/console/grant": _ROLES,
+    "/console/deny": _ROLES,
+    "/console/revoke": _ROLES,
+}
+"""By path."""
