@@ -115,7 +115,8 @@ class Streams:
             if closed.done():
                 self._client_left(exchange, working)
                 return None
-            if not await self._goes_on(exchange, working):
+            # What is done has its outcome on record: it is answered as that says.
+            if not working.done() and not await self._goes_on(exchange, working):
                 await exchange.write(b"", last=True)
                 return None
             due = takes_streams(exchange) and quiet >= self._patience(exchange)

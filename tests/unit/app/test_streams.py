@@ -325,6 +325,19 @@ async def running(house: House, way: str) -> "tuple[asyncio.Task[Visit], Visit]"
     return await house.called(visit), visit
 
 
+async def test_what_is_done_is_answered_as_its_outcome_says() -> None:
+    """Between two looks; nor does a call that is done at once cost a second look at its caller."""
+    house = House()
+    task = await house.called(visit := modern("tools/call", PATIENT))
+    house.looks.clear()
+    del house.people["Bearer alice"]
+    house.upstream.finish.set()
+    await asyncio.wait_for(task, 5)
+    assert visit.status == 200
+    assert await house.outcome() == "inspection.clean"
+    assert not house.looks.is_set()
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_call_that_has_said_nothing_is_refused_once_its_caller_is(way: str) -> None:
     house = House()
