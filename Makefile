@@ -2,7 +2,7 @@
 # Everything made here stays in .venv, .node and dist; `make clean` removes it.
 
 PY     := .venv/bin/python
-PYTEST := $(PY) -m pytest -n 2 --dist worksteal
+PYTEST := $(PY) -m pytest -n 3 --dist worksteal
 VENV   := .venv/.ready
 NODE   := .node/.ready
 # Upstream servers and the Inspector from npm, started by name, on the Node they need.

@@ -89,7 +89,7 @@ async def test_eight_workers_renew_an_account_once(tmp_path: Path) -> None:
     with house(tmp_path, {"mode": "account"}, workers=8, accessTokenSeconds=31) as made:
         link = link_in(text_of(await said_to(made, "alice")))
         assert "Connected" in ConnectBrowser().connect(link, "alice").text
-        for _ in range(3):
+        for _ in range(2):
             wait_until_old(made)
             said = await asyncio.gather(*(said_to(made, "alice") for _ in range(24)))
             assert {text_of(one) for one in said} == {"alice via lockgate"}

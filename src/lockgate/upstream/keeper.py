@@ -45,8 +45,9 @@ def _exec(command: list[str], prctl: Callable[[int, int], int], parent: int) -> 
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(CANNOT_RUN)  # The keeper ended before PDEATHSIG was armed.
-    for ignored in (signal.SIGPIPE, signal.SIGINT, signal.SIGHUP, signal.SIGXFSZ):
-        signal.signal(ignored, signal.SIG_DFL)
+    # Also what we were started with: a shell has what it starts in the background ignore some.
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
     os.closerange(3, 1 << 20)
     try:
         os.execvp(command[0], command)  # noqa: S606 - starting what was configured is the job

@@ -99,7 +99,7 @@ def folder(tmp_path: Path) -> Folder:
 
 async def say(running: Running, key: str, body: bytes, **headers: str) -> Visit:
     sent = {"host": BOUND, "authorization": f"Bearer {key}", "content-type": "application/json",
-            "accept": "*/*", "lockgate-transport": "stdio", **headers}  # fmt: skip
+            "accept": "application/json", "lockgate-transport": "stdio", **headers}  # fmt: skip
     visit = Visit(headers=sent, body=body)
     await running.ingress(visit.scope, visit.receive, visit.send)
     return visit
