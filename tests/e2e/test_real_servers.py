@@ -101,7 +101,8 @@ async def test_lists_are_what_the_servers_say_themselves(house: House) -> None:
         log = house.folder / "direct.log"
         async with (
             client_past_the_gate(settings, log) as direct,
-            client_of(house, "http", "legacy", upstream) as through,
+            # In whose processes nobody has left anything.
+            client_of(house, "http", "legacy", upstream, who="bob") as through,
         ):
             assert await every_tool(through) == await every_tool(direct)
             for kind in ("resources", "resource_templates", "prompts"):

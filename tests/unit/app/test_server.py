@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import logging
 import secrets
 import signal
@@ -414,11 +415,15 @@ async def test_the_settings_bound_what_a_connection_may_take(folder: Folder) -> 
 
 @pytest.fixture
 def raised() -> Iterator[list[int]]:
-    """SIGTERM is heard here, and does not end the tests, where the server does not take it."""
+    """SIGTERM is heard here, and does not end the tests, where the server does not take it. What
+    else serving does to the process is undone."""
     heard: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    thresholds = gc.get_threshold()
     yield heard
     signal.signal(signal.SIGTERM, before)
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
 
 
 async def test_it_serves_until_it_is_told_to_stop(folder: Folder, raised: list[int]) -> None:
