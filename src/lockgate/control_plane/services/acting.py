@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from lockgate.model import AuditEvent
+from lockgate.model import AuditEvent, Slot
 
 
 class EventAppender(Protocol):
@@ -49,8 +49,9 @@ class Acting(msgspec.Struct, frozen=True):
     ) -> AuditEvent:
         """``about``: kept for good, and names no person; ``whom``: who or what private it is about,
         kept apart."""
-        slots = {"actor": json.dumps(msgspec.to_builtins(self.actor)).encode()}
+        slots: dict[Slot, bytes] = {"actor": json.dumps(msgspec.to_builtins(self.actor)).encode()}
         if whom is not None:
             slots["subject"] = json.dumps(whom).encode()
-        kind = "admin.changed"
-        return AuditEvent(self.new_id(), call, kind, at, "permit", kind, about, slots)  # type: ignore[arg-type]
+        return AuditEvent(
+            self.new_id(), call, "admin.changed", at, "permit", "admin.changed", about, slots
+        )

@@ -1,5 +1,6 @@
 import json
 import os
+from collections.abc import Sequence
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_a_change_is_on_record_with_who_made_it_and_whom_it_is_about() -> None:
 
 def test_what_cannot_be_recorded_is_said() -> None:
     class Down(MemoryEvents):
-        def append(self, events: "tuple[AuditEvent, ...]") -> None:  # type: ignore[override]
+        def append(self, events: Sequence[AuditEvent]) -> None:
             raise StoreDown("disk full")
 
     one = acting(Down())
