@@ -37,4 +37,6 @@ async def _rest(seconds: float, sooner: asyncio.Event | None) -> None:
         await asyncio.sleep(seconds)
         return
     with suppress(TimeoutError):
-        await asyncio.wait_for(sooner.wait(), seconds)
+        # Not wait_for: until Python 3.12 it loses a cancellation that meets what it waits for.
+        async with asyncio.timeout(seconds):
+            await sooner.wait()

@@ -91,3 +91,19 @@ async def test_who_fails_may_wait_longer() -> None:
 async def test_what_keeps_failing_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     await rounds([False, False, False, True, False, False, True])
     assert len(errors(caplog)) == 2
+
+
+async def test_an_end_that_meets_what_wakes_it_is_an_end() -> None:
+    sooner, went = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def step() -> None:
+        went.release()
+
+    task = asyncio.ensure_future(every(60, "knitting", step, sooner))
+    await went.acquire()
+    await asyncio.sleep(0)  # it rests now
+    sooner.set()
+    await asyncio.sleep(0)  # and is about to be woken
+    task.cancel()
+    await asyncio.wait({task}, timeout=5)
+    assert task.cancelled()
