@@ -15,11 +15,13 @@ from lockgate.app.reload import policy_files
 from lockgate.app.secret_desk import secret_desk
 from lockgate.app.settings import Settings, UpstreamSettings
 from lockgate.app.settings_admin import rules_of
+from lockgate.app.settings_approvals import approval_rules_of
 from lockgate.app.settings_file import SettingsInvalid, json_schema, load, parse
 from lockgate.app.settings_maps import argument_mapping
 from lockgate.app.settings_tls import TlsSettings
 from lockgate.app.stamps import now_ms
-from lockgate.app.stores import accounts_of, have_stores, stores_of
+from lockgate.app.stores import Stores, accounts_of, have_stores, inquiries_of, stores_of
+from lockgate.approval.approvers import Approvers
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
 from lockgate.control_plane.services.deployment import Deployment, Machine, TlsFiles, UpstreamPlan
 from lockgate.control_plane.services.privileges import Rules
@@ -30,10 +32,13 @@ from lockgate.model.problem import Problem
 from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import MappingInvalid
 from lockgate.policy.source import PolicyInvalid
-from lockgate.store.approvals import StoredApprovals
+from lockgate.store.directory import Directory
+from lockgate.store.inquiries import StoredInquiries
 from lockgate.store.privileges import StoredPrivileges
 from lockgate.store.recovery import StoredRecovery
+from lockgate.store.relations import StoredRelations
 from lockgate.store.revocations import StoredRevocations
+from lockgate.store.standing import HeldStanding
 
 _LOGIN_UID = Path("/proc/self/loginuid")
 _NO_LOGIN = 2**32 - 1
@@ -109,12 +114,14 @@ class LocalOffice:
     def open(self) -> Iterator[Records]:
         stores = stores_of(self._settings())
         try:
-            approvals = StoredApprovals(stores.engine, now_ms)
+            inquiries = inquiries_of(stores)
             revocations = StoredRevocations(stores.engine)
             pepper = stores.secrets.pepper()
             privileges, recovery = StoredPrivileges(stores.engine), StoredRecovery(stores.engine)
-            yield Records(stores.keys, stores.people, stores.events, approvals, revocations,
-                          privileges, recovery, pepper, accounts_of(stores))  # fmt: skip
+            approvers = self._approvers(stores, privileges, inquiries)
+            yield Records(stores.keys, stores.people, stores.events, inquiries, approvers,
+                          revocations, privileges, recovery, pepper,
+                          accounts_of(stores))  # fmt: skip
         finally:
             stores.engine.dispose()
 
@@ -132,6 +139,23 @@ class LocalOffice:
 
     def pause(self, seconds: float) -> bool:
         return not self._stop.wait(seconds)
+
+    def _approvers(
+        self, stores: Stores, privileges: StoredPrivileges, inquiries: StoredInquiries
+    ) -> Approvers:
+        """A command is short: what it read at its beginning is what it goes by."""
+        settings, now = self._settings(), now_ms()
+        directory = Directory(stores.people)
+        directory.refresh(now)
+        standing = HeldStanding(
+            privileges,
+            inquiries,
+            StoredRelations(stores.engine),
+            lambda: settings.admin.enforced,
+            lambda: now,
+        )
+        standing.refresh(now)
+        return Approvers(approval_rules_of(settings.approvals), directory, standing)
 
     def _settings(self) -> Settings:
         try:

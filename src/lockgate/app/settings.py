@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from lockgate.app.settings_admin import Admin, Console
+from lockgate.app.settings_approvals import Approvals
 from lockgate.app.settings_credential import (
     CredentialSettings,
     FetchSettings,
@@ -203,6 +204,7 @@ class Settings(Closed):
     journal: Journal = Journal()
     admin: Admin = Admin()
     console: Console = Console()
+    approvals: Approvals = Approvals()
     secrets: SecretsSettings = SecretsSettings()
     fetch: FetchSettings = FetchSettings()
     upstreams: dict[UpstreamName, UpstreamSettings] = {}

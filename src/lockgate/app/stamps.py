@@ -18,6 +18,15 @@ def stamp() -> Stamp:
     return Stamp(f"{at:012x}{_unguessable()}", at)
 
 
+def new_id() -> str:
+    return stamp().id
+
+
+def unguessable_id() -> str:
+    """128 random bits, for what must not be guessed."""
+    return os.urandom(16).hex()
+
+
 _HEX = 20
 _AT_ONCE = 256
 _ready: list[str] = []

@@ -19,9 +19,11 @@ from lockgate.model.secret import SecretBackend
 from lockgate.store.accounts import StoredAccounts, account_key
 from lockgate.store.events import StoredEvents
 from lockgate.store.failing import store_errors
+from lockgate.store.inquiries import StoredInquiries
 from lockgate.store.keys import StoredKeys
 from lockgate.store.people import StoredPeople
 from lockgate.store.postgresql import has_schema, open_postgresql
+from lockgate.store.sealing import key_for
 from lockgate.store.secret_ledger import StoredSecretLedger
 from lockgate.store.secrets import LocalSecrets, host_id, private_folder
 from lockgate.store.sqlite import open_sqlite
@@ -66,6 +68,12 @@ def stores_of(settings: Settings) -> Stores:
 def accounts_of(stores: Stores) -> StoredAccounts:
     """Raises ``StoreDown``."""
     return StoredAccounts(stores.engine, account_key(stores.secrets.sealing_key()), now_ms)
+
+
+def inquiries_of(stores: Stores) -> StoredInquiries:
+    """Raises ``StoreDown``."""
+    key = key_for("lockgate/inquiries/v1", stores.secrets.sealing_key())
+    return StoredInquiries(stores.engine, key, now_ms)
 
 
 def have_stores(settings: Settings) -> bool:

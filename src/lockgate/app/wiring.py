@@ -17,11 +17,15 @@ from lockgate.app.registering import register, resolved
 from lockgate.app.secret_places import references_in
 from lockgate.app.secret_watch import SecretWatch
 from lockgate.app.settings import Settings
+from lockgate.app.settings_approvals import approval_rules_of
 from lockgate.app.settings_maps import argument_mapping, endpoints, marks
-from lockgate.app.stamps import Clock, now_ms, stamp
-from lockgate.app.stores import Stores, accounts_of, secret_backends
+from lockgate.app.stamps import Clock, new_id, now_ms, stamp, unguessable_id
+from lockgate.app.stores import Stores, accounts_of, inquiries_of, secret_backends
 from lockgate.app.upstream_identity import UpstreamIdentity, exchanges
 from lockgate.app.upstream_identity import reach_of as reach_outward
+from lockgate.approval.approvers import Approvers
+from lockgate.approval.desk import Desk
+from lockgate.approval.facts import approvals_of
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
 from lockgate.identity.key_uses import KeyUses
@@ -36,16 +40,19 @@ from lockgate.pipeline.ports import Source
 from lockgate.pipeline.resolve import Resolver
 from lockgate.pipeline.run import Gate
 from lockgate.policy.bundle import PolicyBundle
-from lockgate.store.approvals import StoredApprovals
+from lockgate.store.approvals import StandingApprovals
 from lockgate.store.configuration import StoredConfiguration
 from lockgate.store.directory import Directory
 from lockgate.store.key_ring import KeyRing
+from lockgate.store.privileges import StoredPrivileges
 from lockgate.store.quota import Buckets
+from lockgate.store.relations import StoredRelations
 from lockgate.store.revocations import StoredRevocations
 from lockgate.store.sealing import AesGcmSealer
 from lockgate.store.secret_backends.cache import SecretCache
 from lockgate.store.session_states import StoredSessionStates
 from lockgate.store.sessions import StoredSessions
+from lockgate.store.standing import HeldStanding
 from lockgate.store.used_proofs import StoredProofs
 from lockgate.upstream.catalogue import Changed, Registry, ToolCache
 from lockgate.upstream.connect import Connector
@@ -71,11 +78,13 @@ GATHER_SECONDS = 2.0
 class ApprovalSource:
     """Source of the fact ``approvals``."""
 
-    def __init__(self, approvals: StoredApprovals) -> None:
+    def __init__(self, approvals: StandingApprovals, approvers: Approvers) -> None:
         self._approvals = approvals
+        self._approvers = approvers
 
     def learn(self, call: Call) -> tuple[Approval, ...]:
-        return self._approvals.standing(call.digest)
+        standing = self._approvals.standing(call)
+        return approvals_of(standing, self._approvers, now_ms()) if standing else ()
 
     def settle(self, value: Any) -> None:
         """Reading reserves nothing."""
@@ -97,7 +106,8 @@ class Plant:
         self.stores = stores
         self.journal = GroupCommitJournal(stores.events)
         self.ring = KeyRing(stores.keys)
-        self.approvals = StoredApprovals(stores.engine, now_ms)
+        self.inquiries = inquiries_of(stores)
+        self.approvals = StandingApprovals(self.inquiries, now_ms, among.node)
         self.sessions = StoredSessions(stores.engine, now_ms)
         self.states = StoredSessionStates(stores.engine, now_ms)
         self.shared = StoredConfiguration(stores.engine, stores.host, now_ms)
@@ -113,6 +123,21 @@ class Plant:
         )  # fmt: skip
         self.directory = Directory(stores.people)
         rules = rules_of(settings.people)
+        self.standing = HeldStanding(
+            StoredPrivileges(stores.engine), self.inquiries, StoredRelations(stores.engine),
+            lambda: self._settings.admin.enforced, now_ms,
+        )  # fmt: skip
+        asked = approval_rules_of(settings.approvals)
+        self.approvers = Approvers(asked, self.directory, self.standing)
+        self.desk = Desk(
+            self.inquiries,
+            lambda: self.approvers.rules,
+            self.journal.note,
+            now_ms,
+            new_id,
+            unguessable_id,
+        )
+        self._settings = settings
         self.authenticator = Standing(self.identities.authenticator, self.directory, rules)
         self.tally = RefusalTally(lambda: stamp().id)
         self.quota = quota_of(stores.engine, settings, among.node, among.buckets)
@@ -168,6 +193,7 @@ class Plant:
         self.states.refresh(now)
         self.sessions.refresh(now)
         self.approvals.refresh(now)
+        self.standing.refresh(now)
 
     def state(self, settings: Settings, policies: Mapping[str, str]) -> State:
         """Raises ``PolicyInvalid``, ``MappingInvalid`` or ``ReferenceBroken``; changes nothing
@@ -178,7 +204,7 @@ class Plant:
         sources: dict[FactKey[Any], Source] = {
             NOW: Clock(),
             QUOTA: self.quota,
-            APPROVALS: ApprovalSource(self.approvals),
+            APPROVALS: ApprovalSource(self.approvals, self.approvers),
         }
         gate = Gate(
             order=order(bundle, marks(settings)),
@@ -186,6 +212,7 @@ class Plant:
             journal=self.journal,
             sender=self.forwarder,
             approvals=self.approvals,
+            desk=self.desk,
             stamp=stamp,
             result_cap=settings.journal.result_bytes,
             durable_outcomes=settings.journal.durable_outcomes,
@@ -199,6 +226,7 @@ class Plant:
         self.quota.limits = quota_limits(settings)
         self.brake.limits = message_limits(settings)
         self.authenticator.rules = rules_of(settings.people)
+        self.approvers.rules = approval_rules_of(settings.approvals)
         return State(
             gate=gate,
             resolver=resolver,

@@ -1,13 +1,14 @@
 """Calls to tools that the catalogue marks wait for a person."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from lockgate.model import (
     APPROVALS,
     NOW,
-    Approval,
-    Binding,
     Call,
     Effect,
     FactKey,
@@ -15,7 +16,6 @@ from lockgate.model import (
     Known,
     Unknown,
     Verdict,
-    binding_of,
 )
 
 Marks = Mapping[tuple[str, str], str]
@@ -26,7 +26,7 @@ _NOT_NEEDED = Verdict("approval.gate", Effect.PERMIT, "approval.not-needed")
 
 
 class ApprovalGate:
-    """HOLD until an approval of exactly this call, tool definition and policy is on record.
+    """HOLD until an approval of exactly this call, tool definition and mark is on record.
 
     This is the catalogue's own mark; a Cedar ``@hold`` is the same question asked by policy.
     """
@@ -34,28 +34,28 @@ class ApprovalGate:
     id = "approval.gate"
     needs: frozenset[FactKey[Any]] = frozenset({APPROVALS, NOW})
 
-    def __init__(self, marks: Marks, policy_hash: str) -> None:
+    def __init__(self, marks: Marks) -> None:
         self._marks = marks
-        self._policy = policy_hash
 
     def check(self, call: Call, facts: Facts) -> Verdict:
         factor = self._marks.get((call.upstream.name, call.target))
         if factor is None or call.method != "tools/call":
             return _NOT_NEEDED
+        grounds = grounds_of(call, factor)
         match facts.get(APPROVALS), facts.get(NOW):
             case Known(approvals), Known(now):
-                given = approving(approvals, factor, binding_of(call, self._policy), now)
+                mine = (a for a in approvals if a.covers(call, self.id, grounds, now))
+                given = tuple(a.id for a in mine if a.factor == factor)[:1]
             case Unknown(why), _:
                 return Verdict(self.id, Effect.DENY, "approval.unknown", because=(why,))
             case _:
                 return Verdict(self.id, Effect.DENY, "approval.unknown", because=("no clock",))
         if given:
-            return Verdict(self.id, Effect.PERMIT, "approval.given", because=given)
-        return Verdict(self.id, Effect.HOLD, "approval.needed", factor=factor)
+            return Verdict(self.id, Effect.PERMIT, "approval.given", because=given, used=given)
+        return Verdict(self.id, Effect.HOLD, "approval.needed", factors=(factor,), grounds=grounds)
 
 
-def approving(
-    approvals: tuple[Approval, ...], factor: str, binding: Binding, now: int
-) -> tuple[str, ...]:
-    """Ids of the approvals that say yes to exactly this, for this factor, and have not expired."""
-    return tuple(a.id for a in approvals if a.factor == factor and a.covers(binding, now))
+def grounds_of(call: Call, factor: str) -> str:
+    """Hash of the mark: where it names somebody else, an earlier yes is worth nothing."""
+    body = orjson.dumps([call.upstream.name, call.target, factor])
+    return hashlib.sha256(b"lockgate/grounds/v1\0" + body).hexdigest()

@@ -1,7 +1,7 @@
 """The vocabulary. Frozen values only: no I/O, no clock, no imports from other rooms."""
 
 from lockgate.model.account import Account
-from lockgate.model.approval import APPROVALS, Approval, Binding, binding_of
+from lockgate.model.approval import APPROVALS, Approval, Binding, binding_of, question_of
 from lockgate.model.call import Call, Envelope
 from lockgate.model.canonical import Json, canonical
 from lockgate.model.event import AuditEvent, EventKind, Recorded, Slot
@@ -75,5 +75,6 @@ __all__ = [
     "canonical",
     "combine",
     "definition_hash",
+    "question_of",
     "take_token",
 ]

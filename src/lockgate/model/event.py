@@ -8,7 +8,7 @@ import msgspec
 EventKind = Literal[
     "call.intent", "call.outcome", "call.refused", "auth.refused",
     "session.opened", "session.closed", "tool.changed", "admin.changed",
-    "account.connected",
+    "account.connected", "approval.changed",
 ]  # fmt: skip
 Slot = Literal["actor", "subject", "args", "result", "net"]
 

@@ -55,8 +55,12 @@ class Verdict(msgspec.Struct, frozen=True):
     because: tuple[str, ...] = ()
     """For people, not for the model: policy ids that decided, the limit that was met ..."""
     retry_after_ms: int = 0
-    factor: str = ""
+    factors: tuple[str, ...] = ()
     """With HOLD: whose yes is missing."""
+    grounds: str = ""
+    """With HOLD: hash of what decided in this control, so that a yes holds for no other rules."""
+    used: tuple[str, ...] = ()
+    """With PERMIT: ids of the approvals it rests on. They are used up before anything is sent."""
     enforced: bool = True
     """False: observe mode. Recorded, not counted."""
 
@@ -118,8 +122,8 @@ def combine(about: str, verdicts: Iterable[Verdict], *, required: frozenset[str]
 
 def _rank(v: Verdict) -> tuple[object, ...]:
     # A total order over all fields that differ: any tie would leak the input order.
-    return (v.control, v.effect, v.reason, v.enforced, v.factor, v.retry_after_ms,
-            v.because, v.obligations, v.findings)  # fmt: skip
+    return (v.control, v.effect, v.reason, v.enforced, v.factors, v.grounds, v.used,
+            v.retry_after_ms, v.because, v.obligations, v.findings)  # fmt: skip
 
 
 def _strictest(verdicts: tuple[Verdict, ...], required: frozenset[str]) -> Verdict:

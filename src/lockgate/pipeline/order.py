@@ -49,7 +49,7 @@ def order(policy: PolicyBundle, marks: Marks) -> Order:
             ArgumentsMatchSchema(),
             AskShape(),
             CedarPolicy(policy),
-            ApprovalGate(marks, policy.hash),  # people last: never ask about a doomed call
+            ApprovalGate(marks),  # people last: never ask about a doomed call
         ),
         on_reply=(ReplyShape(),),
         on_list=(Visibility(policy),),

@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
-from lockgate.model import Approval, AuditEvent, Call, Permit, Release, Reply
+from lockgate.approval.desk import Held
+from lockgate.model import AuditEvent, Call, Decision, Permit, Release, Reply
+from lockgate.model.inquiry import Kept
 from lockgate.upstream.link import Hears
 
 
@@ -56,8 +58,20 @@ class Sender(Protocol):
 
 
 class Approvals(Protocol):
-    async def consume(self, used: Sequence[Approval]) -> bool:
-        """Mark all as used in one atomic step; False if any was used or withdrawn meanwhile."""
+    async def consume(self, ids: Sequence[str]) -> bool:
+        """Use each once, all in one atomic step; False if any was used or withdrawn meanwhile."""
+        ...
+
+
+class Desk(Protocol):
+    """Where people are asked. Raises ``model.StoreDown``."""
+
+    async def hold(self, call: Call, decision: Decision) -> Held:
+        """Ask, or find what was asked before about the same."""
+        ...
+
+    async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
+        """The call that used these is over, for the reason ``why``; ``kept``: what was let out."""
         ...
 
 

@@ -184,8 +184,8 @@ def _verdict(v: Verdict) -> dict[str, Any]:
     }
     if v.because:
         said["because"] = list(v.because)
-    if v.factor:
-        said["factor"] = v.factor
+    if v.factors:
+        said["factors"] = list(v.factors)
     if v.findings:
         said["findings"] = msgspec.to_builtins(v.findings)
     return said

@@ -1,28 +1,27 @@
 """One call, start to finish: gather, judge, record the intent, forward, judge the reply, record."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
 
 from lockgate.model import (
-    APPROVALS,
-    NOW,
     AuditEvent,
     Call,
     Decision,
     Effect,
     Facts,
     JournalDown,
-    Known,
     Permit,
     Release,
     Reply,
     SendFailed,
-    binding_of,
+    StoreDown,
     combine,
 )
+from lockgate.model.inquiry import Inquiry, Kept
 from lockgate.pipeline import record
 from lockgate.pipeline.asks import Answered, Hearing, Silent, ToClient
 from lockgate.pipeline.gather import Gatherer
@@ -30,10 +29,14 @@ from lockgate.pipeline.judge import MOST_REWRITES, judge, stricter, unmet, verdi
 from lockgate.pipeline.lists import catalogue_of, slices
 from lockgate.pipeline.obligations import ON_CALL, ON_LIST, reshape, rewrite
 from lockgate.pipeline.order import Order
-from lockgate.pipeline.ports import Approvals, Client, Journal, Sender
+from lockgate.pipeline.ports import Approvals, Client, Desk, Journal, Sender
 from lockgate.wire.methods import METHODS
 
+log = logging.getLogger("lockgate.pipeline")
+
 _FINDINGS_TOLD = 5
+USED = "approval.used"
+_BROKEN = "approval.interrupted"
 SILENT = Silent()
 REVOKED = "call.revoked"
 """Whoever cancels a call says this where its caller is let in no more: it is what it ended with."""
@@ -50,6 +53,8 @@ class Refused(msgspec.Struct, frozen=True):
     """Where in the call, and what kind: safe for the model, as findings never hold values. Or how
     the caller can help it."""
     retry_after_ms: int = 0
+    inquiry: Inquiry | None = None
+    """The question that waits for a person, where one does."""
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -60,6 +65,7 @@ class Gate(msgspec.Struct, frozen=True):
     journal: Journal
     sender: Sender
     approvals: Approvals
+    desk: Desk
     stamp: Callable[[], record.Stamp]
     result_cap: int = 16_384
     """Results up to this many bytes are kept whole in the journal's ``result`` slot."""
@@ -70,6 +76,8 @@ class Gate(msgspec.Struct, frozen=True):
 async def run(call: Call, gate: Gate, client: Client) -> Release | Refused:
     """Raises ``JournalDown`` where the intent cannot be recorded; then nothing was forwarded."""
     async with _judged(call, gate) as (last, decision, facts):
+        if decision.effect is Effect.HOLD:
+            return await _ask(last, decision, facts, gate)
         if decision.effect is not Effect.PERMIT:
             return _refused(last, decision)
         return await _forward(Permit(last, decision), facts, gate, client)
@@ -134,12 +142,38 @@ def _rewritten(call: Call, decision: Decision) -> Call:
     return rewrite(call, decision.obligations)
 
 
+async def _ask(call: Call, decision: Decision, facts: Facts, gate: Gate) -> Release | Refused:
+    """A person must say yes first. Where the same was asked before, and ran, its result is let out
+    again: it is judged anew, and the upstream is not called twice."""
+    held = await gate.desk.hold(call, decision)
+    if held.kept is not None:
+        return await _let_out(Reply(call, held.kept.raw, held.kept.is_error), facts, gate)
+    refused = _refused(call, decision)
+    where = held.inquiry.id if held.inquiry else ""
+    return msgspec.structs.replace(refused, reason=held.reason, where=where, inquiry=held.inquiry)
+
+
 async def _forward(permit: Permit, facts: Facts, gate: Gate, client: Client) -> Release | Refused:
+    """What came of a call that somebody approved is kept for whoever asked."""
+    used = tuple(sorted({id for verdict in permit.decision.verdicts for id in verdict.used}))
+    answer: Release | Refused | None = None
+    try:
+        answer = await _send(permit, used, facts, gate, client)
+        return answer
+    finally:
+        if used:
+            await asyncio.shield(_finish(used, answer, gate))
+
+
+async def _send(
+    permit: Permit, used: tuple[str, ...], facts: Facts, gate: Gate, client: Client
+) -> Release | Refused:
+    """``used``: the approvals it rests on. They are used up, in one step, before it is sent."""
     call = permit.call
     unanswered, detail = "pipeline.failed", ""
     try:
-        if not await _consume(call, facts, gate):
-            raise SendFailed("approval.used", "not forwarded")
+        if not await gate.approvals.consume(used):
+            raise SendFailed(USED, "not forwarded")
         reply = await gate.sender.send(permit, _hearing(call, facts, gate, client))
         answer = await _let_out(reply, facts, gate)
         unanswered = ""
@@ -156,18 +190,20 @@ async def _forward(permit: Permit, facts: Facts, gate: Gate, client: Client) -> 
             gate.journal.note(record.failure(gate.stamp(), call, unanswered, detail))
 
 
+async def _finish(used: tuple[str, ...], answer: Release | Refused | None, gate: Gate) -> None:
+    if isinstance(answer, Refused) and answer.reason == USED:
+        return  # somebody else runs it, or did
+    said = answer.said if isinstance(answer, Release) else None
+    kept = Kept(said.raw, said.is_error) if isinstance(said, Reply) else None
+    why = "approval.ran" if kept else answer.reason if isinstance(answer, Refused) else _BROKEN
+    try:
+        await gate.desk.finish(used, why, kept)
+    except StoreDown as down:  # it ran, and the journal says so
+        log.error("what came of an approved call could not be kept: %s", down)
+
+
 def _why(ended: asyncio.CancelledError) -> str:
     return REVOKED if REVOKED in ended.args else "call.cancelled"
-
-
-async def _consume(call: Call, facts: Facts, gate: Gate) -> bool:
-    """Use up the approvals this call rests on, in one step, before it is sent."""
-    match facts.get(APPROVALS), facts.get(NOW):
-        case Known(approvals), Known(now):
-            binding = binding_of(call, gate.order.policy)
-            used = [a for a in approvals if a.covers(binding, now)]
-            return not used or await gate.approvals.consume(used)
-    return True  # without these facts no control has permitted on the strength of an approval
 
 
 def _hearing(call: Call, facts: Facts, gate: Gate, client: Client) -> Hearing:

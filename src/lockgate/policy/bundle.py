@@ -35,6 +35,14 @@ class PolicyBundle(msgspec.Struct, frozen=True, eq=False):
     """Over everything that can change a decision: policies, annotations, schema and mapping.
     White space, comments, and the order of files do not count."""
 
+    def grounds(self, ids: Iterable[str], upstream: str, tool: str) -> str:
+        """Over what can change an answer that these policies gave about this tool: a change of
+        others does not make it another answer."""
+        said = [_said(self.rules[name]) for name in sorted(set(ids)) if name in self.rules]
+        read_from = sorted(self.mapping.tools.get((upstream, tool), {}).items())
+        body = orjson.dumps([said, read_from], option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(b"lockgate/grounds/v1\0" + body).hexdigest()
+
     @classmethod
     def compile(cls, texts: Mapping[str, str], mapping: ArgumentMapping) -> "PolicyBundle":
         """Read policy files (name to text). Raises ``PolicyInvalid`` with every problem found."""
@@ -95,8 +103,12 @@ def _built_in(name: str, text: str) -> Rule:
     return msgspec.structs.replace(rule, id=f"{BUILT_IN}.{name}")
 
 
+def _said(rule: Rule) -> list[object]:
+    return [rule.id, rule.cedar, rule.hold, sorted(rule.drop)]
+
+
 def _hash(rules: Iterable[Rule], mapping: ArgumentMapping, vocabulary: str) -> str:
-    said = [[r.id, r.cedar, r.hold, sorted(r.drop)] for r in rules]
+    said = [_said(r) for r in rules]
     read_from = sorted([*where, name] for where, names in mapping.tools.items() for name in names)
     body = orjson.dumps([said, read_from, vocabulary], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(b"lockgate/policy/v1\0" + body).hexdigest()

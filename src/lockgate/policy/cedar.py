@@ -1,5 +1,6 @@
 """May this principal make this call?"""
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -10,13 +11,11 @@ from lockgate.model import (
     Approval,
     Call,
     Effect,
-    Fact,
     FactKey,
     Facts,
     Obligation,
     Unknown,
     Verdict,
-    binding_of,
 )
 from lockgate.policy import drops
 from lockgate.policy.authorizer import Answer, Authorizer
@@ -31,9 +30,10 @@ class CedarPolicy:
     """Default deny; forbid trumps permit; whatever goes wrong is a denial.
 
     HOLD only where a person's yes would really let the call pass: every determining forbid is
-    annotated ``@hold``, and with their factors approved Cedar allows. Where several factors are
-    missing the first by name is asked for; the others follow when it is given. A HOLD carries the
-    obligations of the permit to come, so that the person can be shown what will be sent.
+    annotated ``@hold``, and with their factors approved Cedar allows. A HOLD names all factors that
+    are missing, and carries the obligations of the permit to come, so that the person can be shown
+    what will be sent. A yes counts while the policies that asked and those that would then permit
+    are the same; what others say does not matter.
     """
 
     id = "policy.cedar"
@@ -50,31 +50,30 @@ class CedarPolicy:
             return self._deny("policy.argument-type", (f"argument:{request.argument}",))
         if request is None or isinstance(now, Unknown):
             return self._deny("policy.error", ())
-        given = self._given(call, approvals, now.value)
-        answer = self._ask(call, request, given, now.value)
+        answer = self._ask(call, request, _NOBODY, now.value)
         if answer.outcome == "allow":
-            needed = given and self._ask(call, request, _NOBODY, now.value).outcome != "allow"
-            return self._permit(call, answer, given if needed else _NOBODY)
-        missing = self._factors(answer) - given
-        if answer.outcome == "error" or not missing:
+            return self._permit(call, answer)
+        asked = self._factors(answer)
+        if answer.outcome == "error" or not asked:
             return self._refuse(answer)
-        lifted = self._ask(call, request, given | missing, now.value)
+        lifted = self._ask(call, request, asked, now.value)
         if lifted.outcome != "allow":
             return self._refuse(lifted)
         if isinstance(approvals, Unknown):
             return self._deny("approval.unknown", answer.because)
+        names = (*answer.because, *lifted.because)
+        grounds = self._bundle.grounds(names, call.upstream.name, call.target)
+        fit = (a for a in approvals.value if a.covers(call, self.id, grounds, now.value))
+        given = {a.factor: a for a in reversed(list(fit)) if a.factor in asked}
+        missing = asked - given.keys()
+        if not missing:
+            return self._permit(call, lifted, list(given.values()))
         held = Verdict(self.id, Effect.HOLD, "approval.needed", because=answer.because,
-                       factor=min(missing))  # fmt: skip
+                       factors=tuple(sorted(missing)), grounds=grounds)  # fmt: skip
         return self._obliged(held, call, lifted)
 
     def _ask(self, call: Call, request: Request, factors: frozenset[str], now: int) -> Answer:
         return self._authorizer.is_authorized(call.principal, call.upstream, request, factors, now)
-
-    def _given(self, call: Call, known: Fact[tuple[Approval, ...]], now: int) -> frozenset[str]:
-        if isinstance(known, Unknown) or not known.value:
-            return _NOBODY
-        binding = binding_of(call, self._bundle.hash)
-        return frozenset(a.factor for a in known.value if a.covers(binding, now))
 
     def _factors(self, answer: Answer) -> frozenset[str]:
         """What the determining forbids ask for; empty if any of them asks for nothing."""
@@ -82,11 +81,12 @@ class CedarPolicy:
         holds = {rules[name].hold for name in answer.because}
         return _NOBODY if "" in holds else frozenset(holds)
 
-    def _permit(self, call: Call, answer: Answer, used: frozenset[str]) -> Verdict:
-        """``used``: the factors without which the answer would not be this."""
-        because = (*answer.because, *(f"approval:{factor}" for factor in sorted(used)))
-        given = Verdict(self.id, Effect.PERMIT, "policy.permitted", because=because)
-        return self._obliged(given, call, answer)
+    def _permit(self, call: Call, answer: Answer, given: Sequence[Approval] = ()) -> Verdict:
+        """``given``: the approvals without which the answer would not be this."""
+        because = (*answer.because, *sorted({f"approval:{a.factor}" for a in given}))
+        used = tuple(sorted({a.id for a in given}))
+        permit = Verdict(self.id, Effect.PERMIT, "policy.permitted", because=because, used=used)
+        return self._obliged(permit, call, answer)
 
     def _refuse(self, answer: Answer) -> Verdict:
         if answer.outcome == "error":

@@ -16,8 +16,8 @@ class Explanation(msgspec.Struct, frozen=True):
     reason: str
     rules: tuple[Rule, ...]
     """The determining policies with their text and place, by id."""
-    missing: str
-    """With HOLD: the factor that is asked for first."""
+    missing: tuple[str, ...]
+    """With HOLD: the factors that are asked for."""
     approved: tuple[str, ...]
     """Factors whose approval made the difference."""
     request: Request | Mistyped | None
@@ -32,7 +32,7 @@ def explain(bundle: PolicyBundle, call: Call, facts: Facts) -> Explanation:
         effect=verdict.effect,
         reason=verdict.reason,
         rules=tuple(bundle.rules[name] for name in verdict.because if name in bundle.rules),
-        missing=verdict.factor,
+        missing=verdict.factors,
         approved=tuple(b.removeprefix(mark) for b in verdict.because if b.startswith(mark)),
         request=request_of(bundle.mapping, call),
     )

@@ -4,15 +4,13 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Engine, Row, and_, delete, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from lockgate.model import Account, StoreDown
 from lockgate.store.database import insert_into, reading, writing
 from lockgate.store.failing import store_errors
-from lockgate.store.sealing import AesGcmSealer
+from lockgate.store.sealing import AesGcmSealer, key_for
 from lockgate.store.tables import account, used_once
 
 Clock = Callable[[], int]
@@ -20,8 +18,8 @@ Clock = Callable[[], int]
 
 
 def account_key(sealing_key: bytes) -> bytes:
-    """A key of its own for what is kept, derived from the deployment's (RFC 5869)."""
-    return HKDF(SHA256(), 32, salt=None, info=b"lockgate/accounts/v1").derive(sealing_key)
+    """What accounts are sealed with."""
+    return key_for("lockgate/accounts/v1", sealing_key)
 
 
 class StoredAccounts:

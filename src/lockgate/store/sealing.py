@@ -7,11 +7,18 @@ import re
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _VERSION = b"\x01"
 _NONCE = 12
 _TAG = 16
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def key_for(purpose: str, sealing_key: bytes) -> bytes:
+    """A key of its own for what is kept, derived from the deployment's (RFC 5869)."""
+    return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(sealing_key)
 
 
 class AesGcmSealer:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0008"
+SCHEMA = "0009"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -86,19 +86,50 @@ api_key = Table(
 """``roles`` and ``scopes`` are sorted JSON arrays, ``networks`` is one as given; ``revoked`` and
 ``used`` are 0 until it happens. ``used`` changes without a new version of the topic."""
 
-approval = Table(
-    "approval",
+inquiry = Table(
+    "inquiry",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("call", Text, nullable=False),
-    Column("binding", Text, nullable=False),
-    Column("factor", Text, nullable=False),
-    Column("approver", Text, nullable=False),
-    Column("expires", BigInteger, nullable=False),
-    Column("used_at", BigInteger, nullable=True),
-    Index("ix_approval_call", "call"),
+    Column("holder", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("kept_until", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("payload", Text, nullable=True),
+    Column("result", Text, nullable=True),
+    Index("ix_inquiry_holder_digest", "holder", "digest"),
+    Index("ix_inquiry_state_created", "state", "created"),
 )
-"""``call`` is the digest of the call that was approved."""
+"""Questions to other people. ``body`` is the whole ``Inquiry`` as JSON; columns beside it repeat
+what is searched for. ``payload`` and ``result`` are sealed, and emptied once they are not kept."""
+
+vote = Table(
+    "vote",
+    metadata,
+    Column("inquiry", Text, ForeignKey("inquiry.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+"""``number``: from 0 in the order given. Never changed."""
+
+delegation = Table(
+    "delegation",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+relation = Table(
+    "relation",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("entity", Text, primary_key=True),
+    Column("relation", Text, primary_key=True),
+    Column("who", Text, primary_key=True),
+)
+"""Who stands in which relation to what, as each source last said."""
 
 ended_session = Table(
     "ended_session",

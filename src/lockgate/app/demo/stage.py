@@ -26,8 +26,8 @@ from lockgate.app.http_server import Server
 from lockgate.app.server import Running, address_of, greeter_of, opened, server_config
 from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms, stamp
-from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.approvals import Approvals
+from lockgate.control_plane.services.privileges import Actor
 from lockgate.model import SYSTEM, Call, Effect, Recorded, Release, Reply
 from lockgate.pipeline.run import SILENT, run
 
@@ -131,11 +131,13 @@ class Stage:
         return tuple(r for r in rows if after is None or r.event.kind != "auth.refused")
 
     async def approve(self, call: str, approver: str) -> None:
-        """What ``lockgate approvals give`` does, as this person."""
-        plant, events = self.running.plant, self.running.plant.stores.events
-        acting = Acting(Actor(approver), events, now_ms, token_bytes)
-        service = Approvals(plant.approvals, events, acting)
-        await asyncio.to_thread(service.give, call, 15)
+        """What ``lockgate approvals approve`` does, as this person."""
+        plant, actor = self.running.plant, Actor(f"os:{approver}", "cli")
+        service = Approvals(plant.inquiries, plant.stores.events, plant.approvers, actor, now_ms,
+                            token_bytes)  # fmt: skip
+        seen = await asyncio.to_thread(service.show, call)
+        await asyncio.to_thread(service.answer, call, seen.asked.inquiry.digest, "yes")
+        await asyncio.to_thread(plant.approvals.refresh, now_ms())
 
     async def start(self, upstream: Behind, holder: str) -> Started:
         """Start an upstream by listing its tools, as Lockgate's own probe does and through the same

@@ -132,7 +132,7 @@ def _tell(story: Story, slots: Collection[Slot]) -> None:
     if story.state == "held" and story.rows[-1].event.kind == "admin.changed":
         say("", "It got its yes, which the same call uses up when it is made again.")
     elif story.state == "held":
-        say("", f"It waits for a person's yes: lockgate approvals give {story.call}")
+        say("", f"It waits for a person's yes: lockgate approvals approve {story.call}")
     elif story.state == "unfinished":
         say("", "There is no outcome: the call runs still, or the gateway ended while it ran and "
             "the upstream may have acted.")  # fmt: skip

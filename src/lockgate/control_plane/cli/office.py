@@ -8,11 +8,13 @@ from typing import Any, Protocol, cast
 import msgspec
 import typer
 
+from lockgate.approval.approvers import Approvers
+from lockgate.approval.ports import InquiryStore
 from lockgate.audit.ports import EventStore
 from lockgate.control_plane.services.accounts import AccountStore
 from lockgate.control_plane.services.acting import Acting, EventAppender
 from lockgate.control_plane.services.acting import Actor as Account
-from lockgate.control_plane.services.approvals import ApprovalStore
+from lockgate.control_plane.services.approvals import Approvals
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.duties import COMMANDS, Duty
 from lockgate.control_plane.services.keys import KeyStore
@@ -30,7 +32,9 @@ class Records(msgspec.Struct, frozen=True):
     keys: KeyStore
     people: PeopleStore
     events: EventStore
-    approvals: ApprovalStore
+    inquiries: InquiryStore
+    approvers: Approvers
+    """As people, roles and delegations are now."""
     revocations: RevocationStore
     privileges: PrivilegeStore
     recovery: RecoveryStore
@@ -124,6 +128,12 @@ def privileges_of(office: Office, records: Records, actor: Actor | None = None) 
     """``actor``: who, where it is not who types."""
     return Privileges(records.privileges, records.events, office.admin_rules(),
                       actor or actor_of(office), office.now_ms, office.random_bytes)  # fmt: skip
+
+
+def approvals_of(office: Office, records: Records) -> Approvals:
+    """As whoever types."""
+    return Approvals(records.inquiries, records.events, records.approvers, actor_of(office),
+                     office.now_ms, office.random_bytes)  # fmt: skip
 
 
 def duty_of(ctx: typer.Context) -> Duty:

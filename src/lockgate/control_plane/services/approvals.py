@@ -1,113 +1,165 @@
-"""Calls that wait for a person, and an operator's yes to one of them.
+"""Questions that wait for people, and what one person says to them."""
 
-Until approvers have a channel of their own, the operator of the deployment is the approver.
-"""
-
-import json
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from lockgate.audit.ports import EventStore
-from lockgate.control_plane.services.acting import Acting
+from lockgate.approval import engine
+from lockgate.approval.approvers import Approvers, Voice
+from lockgate.approval.desk import event
+from lockgate.approval.facts import still_good
+from lockgate.approval.payload import StoredCall, read_stored
+from lockgate.approval.ports import InquiryStore
+from lockgate.approval.rules import MOST_PER_HOUR
+from lockgate.control_plane.services.acting import EventAppender
+from lockgate.control_plane.services.privileges import Actor
 from lockgate.control_plane.services.refused import Refused
-from lockgate.model import Approval, AuditEvent, Binding
+from lockgate.model import REASONS
+from lockgate.model.inquiry import LIVE, Answer, Asked, Inquiry, Kept, Need, Vote
 
-LONGEST_MINUTES = 24 * 60
-GIVE = "approval.give"
-LOOKED_AT = 5_000
-"""Journal rows that ``waiting`` looks through, newest last."""
-
-
-class ApprovalStore(Protocol):
-    """Blocks. Raises ``model.StoreDown``."""
-
-    def give(self, given: Approval, call_digest: str) -> None: ...
+HOUR_MS = 60 * 60_000
+_LONGEST_NOTE = 500
 
 
-class Held(msgspec.Struct, frozen=True):
-    """A call that was held, as the journal tells it."""
+class Shown(msgspec.Struct, frozen=True):
+    """One question as one person sees it."""
 
-    call: str
-    at: int
-    factor: str
-    upstream: str
-    tool: str
-    actor: Mapping[str, Any]
-    arguments: str
-    """Raw JSON: what will be sent, exactly."""
-    digest: str
-    binding: Binding
+    asked: Asked
+    """As it is now: see ``Inquiry.at``."""
+    voice: Voice
+    missing: tuple[Need, ...]
+    """Who else must agree."""
+    call: StoredCall | None = None
+    """None where it is of another kind, or kept no more."""
 
 
 class Approvals:
-    """``events``: where held calls are found; ``acting``: as whoever says yes."""
+    """``actor``: as whoever looks and answers. Everything blocks and raises ``StoreDown``; what is
+    not allowed raises ``Refused``."""
 
-    def __init__(self, store: ApprovalStore, events: EventStore, acting: Acting) -> None:
+    def __init__(
+        self,
+        store: InquiryStore,
+        events: EventAppender,
+        approvers: Approvers,
+        actor: Actor,
+        now_ms: Callable[[], int],
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
         self._store = store
         self._events = events
-        self._acting = acting
-        self._actor = acting.actor.account
+        self._approvers = approvers
+        self._actor = actor
+        self._now_ms = now_ms
+        self._random_bytes = random_bytes
 
-    def waiting(self) -> tuple[Held, ...]:
-        """Held calls among the latest journal rows that nobody has said yes to since, oldest first;
-        of identical ones the last. Raises ``StoreDown``."""
-        found: dict[str, Held] = {}
-        for row in self._events.tail(LOOKED_AT):
-            held = held_of(row.event)
-            if held is not None:
-                found.pop(held.binding.digest, None)
-                found[held.binding.digest] = held
-            elif row.event.header.get("action") == GIVE:
-                found.pop(str(row.event.header["binding"]), None)
-        return tuple(found.values())
+    def waiting(self) -> tuple[Shown, ...]:
+        """What is pending or approved, oldest first: all of it, whoever looks."""
+        found = (self._seen(asked) for asked in self._store.listed(sorted(LIVE)))
+        return tuple(reversed([one for one in found if one.asked.inquiry.state in LIVE]))
 
-    def give(self, call: str, minutes: int) -> tuple[Held, Approval]:
-        """Say yes to exactly this call, once, within ``minutes``. Raises ``Refused``."""
-        if not 1 <= minutes <= LONGEST_MINUTES:
-            raise Refused("An approval lasts from one minute to a day.", "Give --minutes 15.")
-        rows = self._events.by_call(call)
-        held = next((h for row in rows if (h := held_of(row.event)) is not None), None)
-        if held is None:
-            raise Refused(f"{call} is not a call that was held.", "`lockgate approvals list`.")
-        theirs = {str(held.actor.get(who, "")).casefold() for who in ("subject", "owner")}
-        mine = {self._actor.casefold(), self._actor.partition(" as ")[0].casefold()}
-        if mine & theirs:
-            raise Refused("Nobody approves their own call.", "Ask somebody else.")
-        now = self._acting.now_ms()
-        given = Approval(
-            id=self._acting.new_id(),
-            binding=held.binding.digest,
-            factor=held.factor,
-            approver=self._actor,
-            expires=now + minutes * 60_000,
-        )
-        self._acting.record(self._event(held, given, now))
-        self._store.give(given, held.digest)
-        return held, given
+    def past(self, most: int = 100) -> tuple[Shown, ...]:
+        """What is over, newest first."""
+        found = (self._seen(asked) for asked in self._store.listed(most=most))
+        return tuple(one for one in found if one.asked.inquiry.state not in LIVE)
 
-    def _event(self, held: Held, given: Approval, now: int) -> AuditEvent:
-        about = {"action": GIVE, "target": given.id, "binding": given.binding,
-                 "factor": given.factor, "expires": given.expires}  # fmt: skip
-        return self._acting.event(about, at=now, call=held.call)
+    def show(self, id: str) -> Shown:
+        """By its own id, or that of the call that asked."""
+        asked = self._store.get(id) or self._of_call(id)
+        if asked is None:
+            raise Refused(f"There is no question {id}.", "`lockgate approvals list`.")
+        seen = self._seen(asked)
+        payload = self._store.payload(asked.inquiry.id)
+        if payload is None or asked.inquiry.kind not in ("call", "grant"):
+            return seen
+        return msgspec.structs.replace(seen, call=read_stored(payload))
+
+    def answer(self, id: str, digest: str, answer: Answer, note: str = "") -> Asked:
+        """Say yes or no to exactly what ``digest`` names; a veto stops what others may answer."""
+        seen = self.show(id)
+        one, now = seen.asked.inquiry, self._now_ms()
+        self._check_note(note)
+        if answer == "veto" and not seen.voice.veto:
+            raise _refused("approval.not-asked")
+        if answer == "yes":
+            self._check_pace(now)
+        given = Vote(one.id, self._actor.identity, answer, digest, now,
+                     tuple(sorted(seen.voice.factors)), seen.voice.by, self._actor.via,
+                     note.strip())  # fmt: skip
+        held = self._held(seen.asked, now)
+        try:
+            changed = engine.vote(seen.asked, given, own=seen.voice.own, standing=held)
+        except engine.Refusal as refusal:
+            raise _refused(refusal.fault) from refusal
+        self._put("answered", changed.inquiry, now, given)
+        return changed
+
+    def withdraw(self, id: str) -> Inquiry:
+        """Take back: one's own question, or a yes that was not used yet."""
+        seen, now = self.show(id), self._now_ms()
+        one, mine = seen.asked.inquiry, self._actor.identity
+        said_yes = any(v.voter == mine and v.answer == "yes" for v in seen.asked.votes)
+        try:
+            if seen.voice.own and self._approvers.same(mine, one.holder.partition(":")[2]):
+                changed = engine.cancel(one, now)
+            elif said_yes:
+                changed = engine.revoke(one, now)
+            else:
+                raise _refused("approval.not-asked")
+        except engine.Refusal as refusal:
+            raise _refused(refusal.fault) from refusal
+        self._put(changed.state, changed, now)
+        return changed
+
+    def result(self, id: str) -> Kept | None:
+        """What came of it, while it is kept."""
+        return self._store.kept(self.show(id).asked.inquiry.id)
+
+    def good(self, asked: Asked) -> bool:
+        """Whether those who said yes may still say it."""
+        return still_good(asked, self._approvers, self._now_ms())
+
+    def _seen(self, asked: Asked) -> Shown:
+        now = self._now_ms()
+        one = asked.inquiry.at(now)
+        asked = Asked(one, asked.votes)
+        voice = self._approvers.voice(self._actor.identity, one, now)
+        return Shown(asked, voice, engine.missing(asked, self._held(asked, now)))
+
+    def _held(self, asked: Asked, now: int) -> dict[str, frozenset[str]]:
+        """What each who said yes may still speak for."""
+        voters = {v.voter for v in asked.votes}
+        return {v: self._approvers.voice(v, asked.inquiry, now).factors for v in voters}
+
+    def _of_call(self, call: str) -> Asked | None:
+        return next((a for a in self._store.listed() if a.inquiry.call == call), None)
+
+    def _check_note(self, note: str) -> None:
+        if len(note) > _LONGEST_NOTE or (note and not note.isprintable()):
+            raise Refused(f"A note is one line of at most {_LONGEST_NOTE} characters.")
+
+    def _check_pace(self, now: int) -> None:
+        votes = (v for asked in self._store.listed() for v in asked.votes)
+        mine = (v for v in votes if v.voter == self._actor.identity and v.answer == "yes")
+        lately = sum(now - v.at < HOUR_MS for v in mine)
+        if lately >= MOST_PER_HOUR:
+            raise Refused(f"You have said yes {lately} times within an hour; that is the most.",
+                          "Let somebody else answer, or come back later.")  # fmt: skip
+
+    def _put(self, action: str, changed: Inquiry, now: int, given: Vote | None = None) -> None:
+        said = {"answer": given.answer, "speaks_for": list(given.factors)} if given else {}
+        row = event(self._random_bytes(16).hex(), action, changed, now, self._actor.told(), **said)
+        self._events.append((row,))
+        if not self._store.replace(changed, given):
+            raise Refused("Somebody else answered at the same moment.", "Look again.")
 
 
-def held_of(event: AuditEvent) -> Held | None:
-    """None for a row that is not a held call's intent."""
-    if event.kind != "call.intent" or event.effect != "hold":
-        return None
-    header = event.header
-    factor = next((v["factor"] for v in header["verdicts"] if v.get("factor")), "")
-    binding = Binding(header["digest"], header["tool"], header["policy"])
-    return Held(
-        call=event.call,
-        at=event.at,
-        factor=factor,
-        upstream=header["upstream"],
-        tool=header["target"],
-        actor=json.loads(event.slots.get("actor", b"{}")),
-        arguments=event.slots.get("args", b"{}").decode(),
-        digest=header["digest"],
-        binding=binding,
-    )
+def mine(found: Iterable[Shown]) -> tuple[Shown, ...]:
+    """Those that whoever looks can answer now."""
+    return tuple(one for one in found
+                 if one.voice.factors and one.asked.inquiry.state == "pending")  # fmt: skip
+
+
+def _refused(code: str) -> Refused:
+    reason = REASONS[code]
+    return Refused(reason.says, reason.remedy)

@@ -39,6 +39,7 @@ _MACHINE = Duty(because="looks at files of this machine, and tells nothing of an
 _RUNS = Duty(because="runs the gateway: whose account may is the machine's to say")
 _ONESELF = Duty(because="is about whoever types, and their own files")
 _ROLES = Duty(because="has rules of its own: who may give and end roles (`admin.granters`)")
+_ANSWERS = Duty(because="has rules of its own: whose yes each question takes (`approvals.factors`)")
 _DOOR = Duty(because="is the way in and out")
 
 COMMANDS: Mapping[str, Duty] = {
@@ -69,8 +70,11 @@ COMMANDS: Mapping[str, Duty] = {
     "people reactivate": _KEEPING,
     "accounts list": _WATCHING,
     "accounts disconnect": _STOPPING,
-    "approvals list": Duty(("reader", "approver"), ("approver",)),
-    "approvals give": Duty(("approver",)),
+    "approvals list": _ANSWERS,
+    "approvals show": Duty(contents=("approver",), because=_ANSWERS.because),
+    "approvals approve": _ANSWERS,
+    "approvals deny": _ANSWERS,
+    "approvals withdraw": _ANSWERS,
     "audit tail": _JOURNAL,
     "audit show": _JOURNAL,
     "admin list": _ROLES,

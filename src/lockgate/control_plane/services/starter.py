@@ -130,7 +130,7 @@ permit (
 //   context.arguments has queue && context.arguments.queue == "desk"
 // };
 
-// Only after a person's yes to exactly this call: lockgate approvals list, approvals give CALL_ID
+// Only after a person's yes to exactly this call: lockgate approvals list, approvals approve ID
 // @id("reopening-needs-a-yes")
 // @hold("owner")
 // forbid (

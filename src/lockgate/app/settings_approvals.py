@@ -1,0 +1,91 @@
+"""What ``lockgate.yaml`` may say of people who are asked."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+
+from lockgate.app.settings_kinds import Closed, Identity, Name, listed, refuse
+from lockgate.approval.rules import MINUTE_MS, ApprovalRules, FactorRule
+
+Factor = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Pointer = Annotated[str, StringConstraints(pattern=r"^(/([^~/]|~0|~1)+)+$", max_length=256)]
+_MANY = {"type": "array", "items": {"type": "string"}}
+Identities = Annotated[
+    tuple[Identity, ...], BeforeValidator(listed),
+    WithJsonSchema({"anyOf": [{"type": "string"}, _MANY]}),
+]  # fmt: skip
+Groups = Annotated[
+    tuple[Name, ...], BeforeValidator(listed),
+    WithJsonSchema({"anyOf": [{"type": "string"}, _MANY]}),
+]  # fmt: skip
+
+
+class FactorSettings(Closed):
+    """Whose yes one factor is. Several ways add up; none: whoever holds the role approver."""
+
+    people: Identities = ()
+    """Who may answer: oidc:SUBJECT of the console's issuer, or os:ACCOUNT."""
+    groups: Groups = ()
+    """Directory groups whose members may answer."""
+    relation: Name | None = None
+    """Whoever stands in this relation to what argument names may answer, for instance lead."""
+    argument: Pointer | None = None
+    """JSON pointer of the argument that the relation is about, for instance /patient_id."""
+    count: Annotated[int, Field(ge=1, le=5)] = 1
+    """How many different people must say yes."""
+    confirm: bool = False
+    """The acting person confirms it themselves, in the console; nobody else can."""
+    step_up: bool = False
+    """A yes takes a fresh and strong sign-in."""
+    on_retry: bool = False
+    """The call runs when its client comes again: for upstreams that ask the client something."""
+    minutes: Annotated[float, Field(gt=0, le=1440)] = 15
+    """How long the question waits."""
+    window_minutes: Annotated[float, Field(gt=0, le=1440)] = 5
+    """How long after the last yes it may still run."""
+    escalate_to: Identities = ()
+    """Who may answer too, once it has waited for escalate_minutes."""
+    escalate_minutes: Annotated[float, Field(ge=0, le=1440)] = 5
+    """See escalate_to."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "FactorSettings":
+        if (self.relation is None) != (self.argument is None):
+            raise refuse("relation and argument together", "Say which argument names what the "
+                         "relation is about.", ("argument",))  # fmt: skip
+        named = self.people or self.groups or self.relation or self.escalate_to
+        if self.confirm and (named or self.count > 1):
+            raise refuse("confirm alone", "Only the acting person confirms; take people, groups, "
+                         "relation and count out.", ("confirm",))  # fmt: skip
+        return self
+
+
+class Approvals(Closed):
+    """People who are asked before a call runs."""
+
+    factors: dict[Factor, FactorSettings] = {}
+    """By the factor that a tool's hold or a policy's @hold names."""
+    vetoers: Identities = ()
+    """Who may stop any of them, besides holders of the admin role responder."""
+
+
+def approval_rules_of(settings: Approvals) -> ApprovalRules:
+    found = {name: _rule(one) for name, one in settings.factors.items()}
+    return ApprovalRules(found, frozenset(settings.vetoers))
+
+
+def _rule(one: FactorSettings) -> FactorRule:
+    return FactorRule(
+        people=frozenset(one.people),
+        groups=frozenset(one.groups),
+        relation=one.relation or "",
+        argument=one.argument or "",
+        count=one.count,
+        confirm=one.confirm,
+        step_up=one.step_up,
+        on_retry=one.on_retry,
+        pending=int(one.minutes * MINUTE_MS),
+        window=int(one.window_minutes * MINUTE_MS),
+        escalate_to=one.escalate_to,
+        escalate_after=int(one.escalate_minutes * MINUTE_MS),
+    )

@@ -1,0 +1,146 @@
+"""Who may answer which question: one rule for showing it, for voting, and before it is used."""
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from typing import Protocol
+
+import msgspec
+
+from lockgate.approval.rules import ApprovalRules, FactorRule
+from lockgate.model import Person
+from lockgate.model.inquiry import Delegation, Inquiry, Need
+from lockgate.model.person import folded
+
+APPROVER, RESPONDER = "approver", "responder"
+"""Admin roles: answers where a factor names nobody; stops anything."""
+
+
+class People(Protocol):
+    """Everybody who is known to work here, in memory: ``store.directory.Directory``."""
+
+    def alike(self, name: str) -> Sequence[Person]: ...
+
+    def groups_of(self, person: Person) -> frozenset[str]: ...
+
+
+class Standing(Protocol):
+    """What is known of identities and entities now. Raises ``model.StoreDown`` where it is not."""
+
+    def roles(self, identity: str) -> Set[str]:
+        """Admin roles held now."""
+        ...
+
+    def related(self, entity: str, relation: str) -> Set[str]:
+        """Names of who stands in ``relation`` to ``entity``."""
+        ...
+
+    def delegations(self) -> Iterable[Delegation]: ...
+
+
+class Voice(msgspec.Struct, frozen=True):
+    """What one person may say to one question."""
+
+    factors: frozenset[str] = frozenset()
+    by: str = ""
+    """Identity of who let them, where it is by delegation alone."""
+    own: bool = False
+    """It is their own question, by whatever name they come."""
+    veto: bool = False
+
+
+class Approvers:
+    def __init__(self, rules: ApprovalRules, people: People, standing: Standing) -> None:
+        self.rules = rules
+        self._people = people
+        self._standing = standing
+
+    def voice(self, identity: str, one: Inquiry, now: int) -> Voice:
+        """Raises ``StoreDown``."""
+        own = any(self.same(identity, name) for name in one.excluded)
+        veto = identity in self.rules.vetoers or RESPONDER in self._standing.roles(identity)
+        if not self.active(identity):
+            return Voice(own=own)
+        if own:
+            return Voice(self._confirms(identity, one), own=True, veto=veto)
+        mine = frozenset(n.factor for n in one.needs if self._speaks(identity, n, one, now))
+        if mine:
+            return Voice(mine, veto=veto)
+        for given in self._standing.delegations():
+            lent = self._lent(given, identity, one, now)
+            if lent:
+                return Voice(lent, given.giver, veto=veto)
+        return Voice(veto=veto)
+
+    def asked(self, one: Inquiry, now: int, identities: Iterable[str]) -> Iterator[str]:
+        """Who of ``identities`` is to be told of the question: may answer and is not away."""
+        away = {d.giver for d in self._standing.delegations() if d.away and d.active(now)}
+        for identity in identities:
+            if identity not in away and self.voice(identity, one, now).factors:
+                yield identity
+
+    def active(self, identity: str) -> bool:
+        """No source says that they left."""
+        alike = self._people.alike(name_of(identity))
+        there = {one.source for one in alike if not one.deleted}
+        return all(one.active for one in alike if not one.deleted or one.source not in there)
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two names or identities are one person's: in any case of letters, and through
+        other accounts that a source knows by the same external id or employee number."""
+        return bool(self._names(one) & self._names(other))
+
+    def _names(self, name: str) -> Set[str]:
+        found = {folded(name_of(name))}
+        waiting = set(found)
+        while waiting:
+            alike = self._people.alike(waiting.pop())
+            more = {folded(known) for person in alike for known in person.names} - found
+            found |= more
+            waiting |= more
+        return found
+
+    def _confirms(self, identity: str, one: Inquiry) -> frozenset[str]:
+        """Only the acting person, never an owner or another account of theirs."""
+        kind, _, subject = one.holder.partition(":")
+        mine = kind == "person" and folded(name_of(identity)) == folded(subject)
+        factors = (n.factor for n in one.needs if self.rules.of(n.factor).confirm)
+        return frozenset(factors) if mine else frozenset()
+
+    def _speaks(self, identity: str, need: Need, one: Inquiry, now: int) -> bool:
+        rule = self.rules.of(need.factor)
+        if rule.confirm:
+            return False
+        waited = now - one.created >= rule.escalate_after
+        if identity in rule.people or (waited and identity in rule.escalate_to):
+            return True
+        if rule.open:
+            return APPROVER in self._standing.roles(identity)
+        return self._grouped(identity, rule) or self._related(identity, rule, one)
+
+    def _grouped(self, identity: str, rule: FactorRule) -> bool:
+        if not rule.groups:
+            return False
+        alike = self._people.alike(name_of(identity))
+        good = (person for person in alike if person.active and not person.deleted)
+        return any(rule.groups & self._people.groups_of(person) for person in good)
+
+    def _related(self, identity: str, rule: FactorRule, one: Inquiry) -> bool:
+        entity = one.tool.get(f"entity {rule.argument}", "")
+        if not rule.relation or not entity:
+            return False
+        related = self._standing.related(entity, rule.relation)
+        return any(self.same(identity, name) for name in related)
+
+    def _lent(self, given: Delegation, to: str, one: Inquiry, now: int) -> frozenset[str]:
+        """Of a question's own people nobody lends anything: it would be their own yes."""
+        if given.taker != to or not given.active(now) or not self.active(given.giver):
+            return frozenset()
+        if any(self.same(given.giver, name) for name in one.excluded):
+            return frozenset()
+        wanted = (n for n in one.needs if given.factor in ("", n.factor))
+        return frozenset(n.factor for n in wanted if self._speaks(given.giver, n, one, now))
+
+
+def name_of(identity: str) -> str:
+    """``oidc:alice`` and ``os:alice`` are taken for one person: that is the stricter way."""
+    kind, found, name = identity.partition(":")
+    return name if found and kind in ("oidc", "os", "person", "service") else identity

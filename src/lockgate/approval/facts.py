@@ -1,0 +1,31 @@
+"""What approved questions are as a fact about one call."""
+
+from collections.abc import Iterator, Sequence
+
+from lockgate.approval.approvers import Approvers
+from lockgate.approval.engine import satisfied
+from lockgate.model import Approval
+from lockgate.model.inquiry import Asked
+
+
+def approvals_of(standing: Sequence[Asked], approvers: Approvers, now: int) -> tuple[Approval, ...]:
+    """One approval for each factor of each question that is still good. Raises ``StoreDown``."""
+    return tuple(a for asked in standing if still_good(asked, approvers, now) for a in _of(asked))
+
+
+def still_good(asked: Asked, approvers: Approvers, now: int) -> bool:
+    """Whether those who said yes may still say it: whoever lost the role since, or left, has said
+    nothing."""
+    one = asked.inquiry
+    yes = [v for v in asked.votes if v.answer == "yes"]
+    held = [approvers.voice(v.voter, one, now).factors & frozenset(v.factors) for v in yes]
+    return satisfied(one.needs, held)
+
+
+def _of(asked: Asked) -> Iterator[Approval]:
+    one = asked.inquiry
+    if one.binding is None:
+        return
+    yes = tuple(v.voter for v in asked.votes if v.answer == "yes")
+    for need in one.needs:
+        yield Approval(one.id, one.binding, need.factor, yes, one.expires, one.scope)
