@@ -7,7 +7,7 @@ import pytest
 
 from lockgate.control_plane.console.pages import SESSION, VISIT
 from support.browser import Browser
-from support.console_desk import HOME, ORIGIN, ConsoleDesk
+from support.console_desk import HOME, ORIGIN, ROLES, ConsoleDesk
 
 ASK = {"role": "operator", "reason": "mine", "minutes": "60"}
 LOGOUT = "/console/backchannel-logout"
@@ -46,7 +46,7 @@ async def test_an_invented_session_id(desk: ConsoleDesk) -> None:
 async def test_a_stolen_id_after_signing_out(desk: ConsoleDesk) -> None:
     alice = await desk.signed_in()
     stolen = alice.jar[SESSION]
-    await alice.submit(await alice.get(HOME), "/console/sign-out")
+    await alice.submit(await alice.get(ROLES), "/console/sign-out")
     thief = desk.browser()
     thief.jar[SESSION] = stolen
     assert not await desk.is_in(thief)
@@ -94,14 +94,14 @@ async def test_a_form_of_another_site(
 async def test_a_form_with_the_token_of_another_session(desk: ConsoleDesk) -> None:
     """The attacker has a session of their own, and so tokens that the server made."""
     mallory, alice = await desk.signed_in("mallory"), await desk.signed_in("alice")
-    page = await mallory.get(HOME)
+    page = await mallory.get(ROLES)
     mallory.jar, theirs = dict(alice.jar), mallory.jar
     found = await mallory.submit(page, "/console/request", **ASK)
     assert found.status == 403
     assert desk.privileges.list() == ()
     again = await desk.signed_in("alice")
     mallory.jar = dict(again.jar)
-    page = await alice.get(HOME)
+    page = await alice.get(ROLES)
     assert (await again.submit(page, "/console/request", **ASK)).status == 403, "same person"
     assert theirs[SESSION] != alice.jar[SESSION]
 

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from lockgate.app.news import News
 from lockgate.app.stamps import now_ms
 from lockgate.control_plane.console.application import console
 from lockgate.control_plane.console.backing import Backing
@@ -28,7 +29,7 @@ from support.house import EDGE, House
 from support.issuer import CLIENT, ISSUER, SECRET, Issuer
 
 ORIGIN = "https://gate.example:8765"
-HOME = "/console/"
+HOME, ROLES = "/console/", "/console/roles"
 
 
 class DeskStore(SessionStore, EndingStore, Protocol):
@@ -58,10 +59,11 @@ class ConsoleDesk:
         self.sessions = Sessions(self.store, AesGcmSealer(b"k" * 32), self.now_ms, self.random)
         ends = (SessionsEnd(ISSUER, self.store, self.events, self.now_ms, self.random),)
         check = LogoutCheck(lambda: {ISSUER: self.issuer.known}, self.issuer.keys)
+        self.news = News(self, {})
         self.backing = Backing(
             provider_at(self.issuer, self.now_ms), self.sessions, self.privileges,
             self.recovery, self.events, lambda: self.rules, Logouts(check, ends, self.now_ms),
-            b"pepper", lambda reason, peer: self.refused.append((reason, peer)),
+            b"pepper", lambda reason, peer: self.refused.append((reason, peer)), self.news,
         )  # fmt: skip
         self.application = console(self.backing)
         self._house: House | None = None
@@ -73,6 +75,11 @@ class ConsoleDesk:
             self._house = House(msgspec.structs.replace(EDGE, console=ORIGIN))
             self._house.ingress.console = self.application
         return self._house
+
+    def versions(self) -> Mapping[str, int]:
+        """As of the feed."""
+        roles = sum(1 + one.version for one in self.privileges.list())
+        return {"journal": self.events.count(), "privilege": roles}
 
     def now_ms(self) -> int:
         return now_ms() + self.later

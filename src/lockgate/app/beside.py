@@ -45,6 +45,7 @@ def ingress_of(
     pages = pages_of(plant)
     if (joined := console_of(plant, settings, logouts, refused)) is not None:
         ingress.console, pages.visitors = joined.application, joined.visitors
+        ingress.news = joined.news
     ingress.pages = pages.app
     return ingress
 

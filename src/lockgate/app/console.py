@@ -4,6 +4,7 @@ from collections.abc import Callable
 from os import urandom
 
 from lockgate.app.console_door import Joined
+from lockgate.app.news import News
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import Console, rules_of
 from lockgate.app.stamps import now_ms
@@ -16,6 +17,7 @@ from lockgate.control_plane.console.visitors import Visitors
 from lockgate.control_plane.services.logouts import Logouts
 from lockgate.identity.id_token import IdTokenCheck
 from lockgate.store.console_sessions import StoredConsoleSessions
+from lockgate.store.feed import StoredFeed
 from lockgate.store.privileges import StoredPrivileges
 from lockgate.store.recovery import StoredRecovery
 
@@ -28,6 +30,7 @@ def console_for(
 ) -> Joined:
     """``settings``: those in force when asked. Raises ``ReferenceBroken`` and ``StoreDown``."""
     asked, stores = settings().console, plant.stores
+    news = News(StoredFeed(stores.engine), {})
     backing = Backing(
         provider=provider_of(plant, asked, asked.issuer or ""),
         sessions=Sessions(StoredConsoleSessions(stores.engine), plant.sealer, now_ms, urandom),
@@ -38,8 +41,9 @@ def console_for(
         logouts=logouts,
         pepper=stores.secrets.pepper(),
         refused=refused,
+        changes=news,
     )
-    return Joined(console(backing), Visitors(backing))
+    return Joined(console(backing), Visitors(backing), news)
 
 
 def provider_of(plant: Plant, asked: Console, issuer: str) -> Provider:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lockgate.app.exchange import Application, Exchange
+from lockgate.app.news import News
 from lockgate.wire.refusal import WireRefusal
 
 FORM_BYTES = 65_536
@@ -30,6 +31,7 @@ class Joined(msgspec.Struct, frozen=True):
 
     application: Application
     visitors: Visitors
+    news: News
 
 
 async def hand_over(exchange: Exchange, console: Application, origin: str, seconds: float) -> None:

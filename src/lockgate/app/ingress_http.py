@@ -24,6 +24,7 @@ from lockgate.app.exchange import (
 )
 from lockgate.app.gateway import Gateway
 from lockgate.app.incoming import Incoming
+from lockgate.app.news import News
 from lockgate.app.outbox import Outbox
 from lockgate.app.protected_resource import ProtectedResource
 from lockgate.app.responding import JSON, respond
@@ -77,7 +78,8 @@ class Ingress:
     ) -> None:
         self._gateway = gateway
         self.console: Application | None = None
-        """Answers below ``/console``. Set once, before the first request."""
+        """Answers below ``/console``. Set once, before the first request, as is ``news``."""
+        self.news: News | None = None
         self.edge = edge
         """Replaced whole on reload."""
         self.streams = Streams(gateway, self._holds)

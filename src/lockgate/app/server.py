@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from lockgate.app.http_protocol import BoundedHttpProtocol
 from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Ingress
 from lockgate.app.provisioning import Provisioning
-from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
+from lockgate.app.reload import Reloader, content_digest, fingerprint, read_policies
 from lockgate.app.seat import Greeter, Line, Seat
 from lockgate.app.secret_places import references_in
 from lockgate.app.settings import Settings
@@ -34,9 +34,7 @@ from lockgate.app.supervision import every
 from lockgate.app.tls_greeter import TlsGreeter
 from lockgate.app.wiring import Plant
 from lockgate.model import JournalDown
-from lockgate.model.problem import Problem
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
-from lockgate.policy.source import PolicyInvalid
 
 log = logging.getLogger("lockgate")
 
@@ -57,6 +55,12 @@ class Running(msgspec.Struct, frozen=True):
     settings: Settings
     refused: Callable[[str, str], None]
     """Told reason and peer of what is refused before it is anybody's request."""
+
+    def stop(self) -> None:
+        """End what would go on for as long as its client likes."""
+        self.gateway.hub.stop()
+        if self.ingress.news is not None:
+            self.ingress.news.stop()
 
 
 @asynccontextmanager
@@ -99,13 +103,19 @@ async def opened(
     provisioning.built(settings)()
     await crew.join(plant, gateway, ingress.streams, reloader)
     background = Background(plant, reloader)
-    background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick), provisioning.task())
+    background.start(provisioning.task(), *_kept_current(gateway, ingress))
     try:
         yield Running(gateway, plant, reloader, ingress, settings, refused)
     finally:
         await _drain(gateway, settings, crew)
         await background.stop()
         await _close(plant, gateway, crew)
+
+
+def _kept_current(gateway: Gateway, ingress: Ingress) -> Iterator[Coroutine[Any, Any, None]]:
+    yield every(TICK_SECONDS, "keeping streams", gateway.hub.tick)
+    if ingress.news is not None:
+        yield ingress.news.task()
 
 
 async def _planted(stores: Stores, settings: Settings, crew: Crew, front: Front) -> Plant:
@@ -146,7 +156,7 @@ async def serve(
         line = Line(seat) if seat else None
         async with opened(path, settings, bound, line, seen) as running:
             config = server_config(running.ingress, settings, running.refused)
-            server = Server(config, running.gateway.hub.stop, greeter_of(running))
+            server = Server(config, running.stop, greeter_of(running))
             if line is None:
                 server.ready = lambda: ready(f"{scheme_of(settings)}://{bound}")
             else:
@@ -239,19 +249,6 @@ def health(plant: Plant, reloader: Reloader) -> dict[str, Any]:
     elif plant.shared.differs(reloader.taken, now_ms()):
         found["configuration"] = "another worker has taken another one"
     return found
-
-
-def read_policies(settings: Settings, base: Path) -> dict[str, str]:
-    """Raises ``OSError`` for a policy file that cannot be read, ``PolicyInvalid`` for no text."""
-    return {str(file): _text(file) for file in policy_files(settings, base)}
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        problem = Problem("is not UTF-8 text", str(file), remedy="Save it as UTF-8.")
-        raise PolicyInvalid((problem,)) from error
 
 
 def _renew(plant: Plant, gateway: Gateway) -> None:

@@ -1,12 +1,14 @@
 """One number a topic that every change raises, so that each worker's copy knows when it is old."""
 
 import threading
+from collections.abc import Mapping
 from typing import Generic, Protocol, TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Engine, func, select
 
-from lockgate.store.database import insert_into
-from lockgate.store.tables import feed
+from lockgate.store.database import insert_into, reading
+from lockgate.store.failing import store_errors
+from lockgate.store.tables import event, feed
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -69,6 +71,22 @@ class Snapshot(Generic[T]):
     @property
     def rows(self) -> T:
         return self._held[1]
+
+
+JOURNAL = "journal"
+"""What pages know the journal by. It is no topic of the feed: its own numbers rise."""
+
+
+class StoredFeed:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def versions(self) -> Mapping[str, int]:
+        """Of all topics, and the journal's newest number. Blocks; raises ``StoreDown``."""
+        with store_errors("cannot read what changed"), reading(self._engine) as connection:
+            found = {row.topic: row.version for row in connection.execute(select(feed))}
+            newest = connection.scalar(select(func.max(event.c.seq))) or 0
+        return {**found, JOURNAL: newest}
 
 
 def version_of(connection: Connection, topic: str) -> int:

@@ -1,9 +1,10 @@
 import pytest
 from sqlalchemy import Engine
 
-from lockgate.model import StoreDown
+from lockgate.model import AuditEvent, StoreDown
 from lockgate.store.database import reading, writing
-from lockgate.store.feed import Snapshot, bump, version_of
+from lockgate.store.events import StoredEvents
+from lockgate.store.feed import Snapshot, StoredFeed, bump, version_of
 
 
 class Rows:
@@ -109,3 +110,16 @@ def test_what_this_worker_wrote_need_not_be_read_again() -> None:
     assert not copy.fresh(7_000), "another process wrote 2"
     copy.refresh(7_000)
     assert (rows.reads, copy.version) == (2, 3)
+
+
+def test_the_feed_as_a_whole_has_all_topics_and_the_journals_newest_number(sqlite: Engine) -> None:
+    assert StoredFeed(sqlite).versions() == {"journal": 0}
+    with writing(sqlite) as connection:
+        bump(connection, "a")
+        bump(connection, "b")
+        bump(connection, "a")
+    events = StoredEvents(sqlite)
+    events.append([AuditEvent(f"e{n}", "c", "call.intent", n, "deny", "x") for n in range(3)])
+    found = StoredFeed(sqlite).versions()
+    assert (found["a"], found["b"]) == (2, 1)
+    assert found["journal"] == events.tail(1)[0].seq

@@ -10,11 +10,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from lockgate.control_plane.console.assets import FOR_GOOD
+from lockgate.control_plane.console.assets import PATH as ASSETS
+from lockgate.control_plane.console.assets import answer as asset
 from lockgate.control_plane.console.backing import Backing, FormRejected, NewId, SignedOut
 from lockgate.control_plane.console.failures import SignInFailed
-from lockgate.control_plane.console.pages import HEADERS, SESSION, drop_cookie, go, style, told
+from lockgate.control_plane.console.live import Live
+from lockgate.control_plane.console.overview import overview
+from lockgate.control_plane.console.pages import HEADERS, HOME, SESSION, drop_cookie, go, told
 from lockgate.control_plane.console.roles import RolePages
+from lockgate.control_plane.console.rooms import ROLES
 from lockgate.control_plane.console.sign_in import SignInPages
+from lockgate.control_plane.console.visit import shown, taken
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import EventRefused, StoreDown
 
@@ -40,17 +47,19 @@ def routes(backing: Backing) -> list[Route]:
     signing, roles = SignInPages(backing), RolePages(backing)
     return [
         Route("/console", _go_home),
-        Route("/console/", roles.home),
-        Route("/console/style.css", _style),
+        Route(HOME, overview(backing)),
+        Route(ASSETS, asset),
+        Route("/console/live", Live(backing).stream),
+        shown(backing, ROLES, roles.room),
+        taken(backing, "/console/request", roles.ask),
+        taken(backing, "/console/grant", roles.grant),
+        taken(backing, "/console/deny", roles.deny),
+        taken(backing, "/console/revoke", roles.revoke),
         Route("/console/sign-in", signing.begin),
         Route("/console/callback", signing.back),
         Route("/console/recover", signing.ask_code),
         Route("/console/recover", signing.recover, methods=["POST"]),
         Route("/console/sign-out", signing.sign_out, methods=["POST"]),
-        Route("/console/request", roles.ask, methods=["POST"]),
-        Route("/console/grant", roles.grant, methods=["POST"]),
-        Route("/console/deny", roles.deny, methods=["POST"]),
-        Route("/console/revoke", roles.revoke, methods=["POST"]),
         Route(LOGOUT, signing.logged_out, methods=["POST"]),
     ]
 
@@ -59,15 +68,12 @@ async def _go_home(_: Request) -> Response:
     return go()
 
 
-async def _style(_: Request) -> Response:
-    return style()
-
-
 class _Answers:
     """What is raised on purpose becomes a page that says no more than its reader needs."""
 
     def __init__(self, backing: Backing) -> None:
         self._refused = backing.refused
+        self._signing = SignInPages(backing)
 
     def by_kind(self) -> Any:
         return {
@@ -76,22 +82,29 @@ class _Answers:
             EventRefused: self.down, HTTPException: self.unknown,
         }  # fmt: skip
 
-    async def refused(self, _: Request, error: Refused) -> Response:
-        return told("Refused", error.why, error.remedy, status=403)
+    async def refused(self, request: Request, error: Refused) -> Response:
+        return _told(request, "Refused", error.why, error.remedy, status=403)
 
-    async def signed_out(self, _: Request, __: SignedOut) -> Response:
-        response = told("Signed out", "Sign in again.", status=401)
+    async def signed_out(self, request: Request, _: SignedOut) -> Response:
+        """Whoever asks for a page signs in and comes back to it."""
+        if request.method == "GET" and "hx-request" not in request.headers:
+            url = request.url
+            response = await self._signing.begin_for(f"{url.path}?{url.query}".rstrip("?"))
+        else:
+            response = told("Signed out", "Sign in again.", status=401)
+            response.headers["hx-refresh"] = "true"
         drop_cookie(response, SESSION)
         return response
 
-    async def changed(self, _: Request, error: NewId) -> Response:
-        page = told("Your roles have changed", "Nothing was done. Do it again.", status=409)
+    async def changed(self, request: Request, error: NewId) -> Response:
+        page = _told(request, "Your roles have changed", "Nothing was done. Do it again.",
+                     status=409)  # fmt: skip
         return error.visitor.keep(page)
 
     async def rejected(self, request: Request, error: FormRejected) -> Response:
         self._note(request, "console.form", str(error))
-        return told("Not done", "This page was too old, or the form did not come from it.",
-                    "Go back and do it again.", status=403)  # fmt: skip
+        return _told(request, "Not done", "This page was too old, or the form did not come from "
+                     "it.", "Go back and do it again.", status=403)  # fmt: skip
 
     async def failed(self, request: Request, error: SignInFailed) -> Response:
         self._note(request, "console.sign-in", str(error))
@@ -100,12 +113,12 @@ class _Answers:
         return told("Not signed in", "The sign-in did not succeed. Begin again; if it happens once "
                     "more, tell the operator: the log says why.", status=400)  # fmt: skip
 
-    async def down(self, _: Request, error: StoreDown | EventRefused) -> Response:
+    async def down(self, request: Request, error: StoreDown | EventRefused) -> Response:
         log.error("the console cannot work: %s", error)
-        return told("Not available", "Nothing was done. Try again later.", status=503)
+        return _told(request, "Not available", "Nothing was done. Try again later.", status=503)
 
-    async def unknown(self, _: Request, error: HTTPException) -> Response:
-        return told("Not here", "There is no such page.", status=error.status_code)
+    async def unknown(self, request: Request, error: HTTPException) -> Response:
+        return _told(request, "Not here", "There is no such page.", status=error.status_code)
 
     def _note(self, request: Request, reason: str, why: str) -> None:
         peer = request.client.host if request.client else ""
@@ -113,9 +126,14 @@ class _Answers:
         self._refused(reason, peer)
 
 
+def _told(request: Request, title: str, *lines: str, status: int) -> Response:
+    """In the visitor's own frame, where it is known who that is."""
+    return told(title, *lines, status=status, frame=getattr(request.state, "frame", None))
+
+
 def _guarded(application: Application) -> Application:
     """Every answer, also to what is not there, carries the strict headers."""
-    added = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+    strict = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
     async def guarded(
         scope: Message,
@@ -124,7 +142,9 @@ def _guarded(application: Application) -> Application:
     ) -> None:
         async def strictly(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *added]}
+                given = list(message.get("headers", ()))
+                kept = [name for name, value in given if value == FOR_GOOD.encode()]
+                message = {**message, "headers": given + [h for h in strict if h[0] not in kept]}
             await send(message)
 
         await application(scope, receive, strictly)

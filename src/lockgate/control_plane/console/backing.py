@@ -9,6 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lockgate.control_plane.console.changes import Changes
 from lockgate.control_plane.console.pages import SESSION, put_cookie
 from lockgate.control_plane.console.provider import Provider
 from lockgate.control_plane.console.sessions import Sessions
@@ -17,7 +18,7 @@ from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
 from lockgate.control_plane.services.recovery import Recovery, RecoveryStore
 from lockgate.model.console import ConsoleSession
-from lockgate.model.privilege import RECOVERY
+from lockgate.model.privilege import RECOVERY, AdminRole
 
 _MOST_FIELDS = 16
 
@@ -42,6 +43,7 @@ class Backing(msgspec.Struct, frozen=True):
     pepper: bytes
     refused: Callable[[str, str], None]
     """Told reason and peer of what nobody signed in for."""
+    changes: Changes
 
     def privileges_of(self, actor: Actor) -> Privileges:
         return Privileges(self.privileges, self.events, self.rules(), actor,
@@ -56,6 +58,8 @@ class Visitor(msgspec.Struct, frozen=True):
     session: ConsoleSession
     cookie: str = ""
     """A new id that the browser must be given."""
+    roles: frozenset[AdminRole] = frozenset()
+    """Held now."""
 
     @property
     def actor(self) -> Actor:
@@ -75,27 +79,29 @@ class NewId(Exception):
         self.visitor = visitor
 
 
-async def visitor_of(request: Request, backing: Backing) -> Visitor:
+async def visitor_of(request: Request, backing: Backing, *, touch: bool = True) -> Visitor:
     """Raises ``SignedOut``. Whoever holds other roles than when their session got its id gets a new
-    one: what was caught of the old is worth nothing to whoever waits for more."""
+    one: what was caught of the old is worth nothing to whoever waits for more. ``touch``: it is a
+    request of the person; without it nothing changes, and whoever is due a new id is signed out."""
     cookie = request.cookies.get(SESSION, "")
-    found = await asyncio.to_thread(_recognise, cookie, backing) if cookie else None
+    found = await asyncio.to_thread(_recognise, cookie, backing, touch) if cookie else None
     if found is None:
         raise SignedOut
     return found
 
 
-def _recognise(cookie: str, backing: Backing) -> Visitor | None:
-    session = backing.sessions.recognise(cookie)
+def _recognise(cookie: str, backing: Backing, touch: bool) -> Visitor | None:
+    session = backing.sessions.recognise(cookie, touch=touch)
     if session is None or session.identity == RECOVERY:
         return Visitor(session) if session else None
     held = backing.privileges_of(Visitor(session).actor).held()
-    roles = ",".join(sorted(one.id for one in held))
-    if roles == session.roles:
-        return Visitor(session)
+    ids = ",".join(sorted(one.id for one in held))
+    roles = frozenset(one.role for one in held)
+    if ids == session.roles:
+        return Visitor(session, roles=roles)
     subject = backing.sessions.subject_in(cookie)
-    renewed = backing.sessions.renew(session, roles, subject)
-    return Visitor(renewed[1], renewed[0]) if renewed else None
+    renewed = backing.sessions.renew(session, ids, subject) if touch else None
+    return Visitor(renewed[1], renewed[0], roles) if renewed else None
 
 
 async def sent(request: Request, backing: Backing) -> tuple[Visitor, dict[str, str]]:

@@ -1,30 +1,23 @@
-"""The pages of whoever is signed in: their roles, and the requests of others."""
+"""The room Roles: what the visitor holds, and the requests of others."""
 
 import asyncio
 from collections.abc import Callable
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
-from lockgate.control_plane.console.backing import (
-    Backing,
-    SignedOut,
-    Visitor,
-    sent,
-    visitor_of,
-)
-from lockgate.control_plane.console.pages import go, page
+from lockgate.control_plane.console.backing import Backing, Visitor
+from lockgate.control_plane.console.pages import go
+from lockgate.control_plane.console.rooms import ROLES
+from lockgate.control_plane.console.visit import Visit
 from lockgate.control_plane.services.privileges import MINUTE_MS, Privileges, state_of
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model.privilege import ADMIN_ROLES, RECOVERY, AdminRole, Privilege
 
-_FORMS = ("request", "grant", "deny", "revoke", "sign-out")
+_FORMS = ("request", "grant", "deny", "revoke")
 
 
-class Home(msgspec.Struct, frozen=True):
-    """What the first page shows."""
-
+class Seen(msgspec.Struct, frozen=True):
     held: tuple[Privilege, ...]
     asked: tuple[Privilege, ...]
     waiting: tuple[Privilege, ...]
@@ -35,53 +28,43 @@ class RolePages:
     def __init__(self, backing: Backing) -> None:
         self._backing = backing
 
-    async def home(self, request: Request) -> Response:
-        try:
-            visitor = await visitor_of(request, self._backing)
-        except SignedOut:
-            return page("hello.html", title="Lockgate")
-        seen = await asyncio.to_thread(self._home, visitor)
-        sessions, owner = self._backing.sessions, visitor.session.hash
-        response = page(
-            "home.html", title="Who may change the gateway", session=visitor.session,
+    async def room(self, visit: Visit) -> Response:
+        seen = await asyncio.to_thread(self._seen, visit.visitor)
+        return visit.page(
+            "roles.html", "Who may change the gateway",
             held=seen.held, asked=seen.asked, waiting=seen.waiting, roles=ADMIN_ROLES,
             longest=self._backing.rules().longest // MINUTE_MS,
-            may_ask=visitor.session.identity != RECOVERY,
-            tokens={one: sessions.form_token(owner, f"/console/{one}") for one in _FORMS},
+            may_ask=visit.visitor.session.identity != RECOVERY,
+            tokens={one: visit.token(f"/console/{one}") for one in _FORMS},
         )  # fmt: skip
-        return visitor.keep(response)
 
-    async def ask(self, request: Request) -> Response:
-        visitor, fields = await sent(request, self._backing)
-        service = self._backing.privileges_of(visitor.actor)
+    async def ask(self, visit: Visit) -> Response:
+        service, fields = self._backing.privileges_of(visit.visitor.actor), visit.fields
         lasts = _minutes(fields.get("minutes", "")) * MINUTE_MS
         role, reason = _role(fields.get("role", "")), fields.get("reason", "")
         await asyncio.to_thread(service.request, role, reason, lasts)
-        return visitor.keep(go())
+        return go(ROLES)
 
-    async def grant(self, request: Request) -> Response:
-        return await self._step(request, Privileges.grant)
+    async def grant(self, visit: Visit) -> Response:
+        return await self._step(visit, Privileges.grant)
 
-    async def deny(self, request: Request) -> Response:
-        return await self._step(request, Privileges.deny)
+    async def deny(self, visit: Visit) -> Response:
+        return await self._step(visit, Privileges.deny)
 
-    async def revoke(self, request: Request) -> Response:
-        return await self._step(request, Privileges.revoke)
+    async def revoke(self, visit: Visit) -> Response:
+        return await self._step(visit, Privileges.revoke)
 
-    async def _step(
-        self, request: Request, step: Callable[[Privileges, str], Privilege]
-    ) -> Response:
-        visitor, fields = await sent(request, self._backing)
-        service = self._backing.privileges_of(visitor.actor)
-        await asyncio.to_thread(step, service, fields.get("id", ""))
-        return visitor.keep(go())
+    async def _step(self, visit: Visit, step: Callable[[Privileges, str], Privilege]) -> Response:
+        service = self._backing.privileges_of(visit.visitor.actor)
+        await asyncio.to_thread(step, service, visit.fields.get("id", ""))
+        return go(ROLES)
 
-    def _home(self, visitor: Visitor) -> Home:
+    def _seen(self, visitor: Visitor) -> Seen:
         mine, rules = visitor.session.identity, self._backing.rules()
         now = self._backing.sessions.now_ms()
         found = [(p, state_of(p, now)) for p in self._backing.privileges.list()]
         waiting = tuple(p for p, state in found if state == "waiting")
-        return Home(
+        return Seen(
             held=tuple(p for p, state in found if state == "active" and p.holder == mine),
             asked=tuple(p for p in waiting if p.holder == mine),
             waiting=tuple(

@@ -65,8 +65,9 @@ class Sessions:
         self.store.put(opened, now)
         return cookie, opened
 
-    def recognise(self, cookie: str) -> ConsoleSession | None:
-        """None for what is not ours, ended, idle for too long, or too old."""
+    def recognise(self, cookie: str, *, touch: bool = True) -> ConsoleSession | None:
+        """None for what is not ours, ended, idle for too long, or too old. ``touch``: it counts as
+        a request of the person."""
         opened = self.sealer.open(_COOKIE, cookie)
         found = self.store.find(_hash(opened)) if opened is not None else None
         if found is None:
@@ -75,7 +76,7 @@ class Sessions:
         if now >= found.expires or now - found.seen >= IDLE_MS:
             self.store.end(found.hash)
             return None
-        if now - found.seen >= MINUTE_MS:
+        if touch and now - found.seen >= MINUTE_MS:
             self.store.touch(found.hash, now)
         return found
 

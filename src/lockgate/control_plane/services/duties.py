@@ -1,8 +1,9 @@
 """Which admin role each command and each page of the console takes: the one table.
 
 Commands look themselves up in it (``cli.office.records_of``); ``docs/roles.md`` is made from it; a
-test finds every command and page, and fails for one that has no row. Nothing here counts while
-``admin.enforced`` is off.
+test finds every command and page, and fails for one that has no row. For commands nothing here
+counts while ``admin.enforced`` is off; for pages it always does, since everybody in the company can
+sign in.
 """
 
 from collections.abc import Mapping
@@ -89,8 +90,10 @@ COMMANDS: Mapping[str, Duty] = {
 
 PAGES: Mapping[str, Duty] = {
     "/console": _DOOR,
-    "/console/": _ROLES,
-    "/console/style.css": _DOOR,
+    "/console/": Duty(because="is the first page: each part of it takes the roles of its room"),
+    "/console/static/{name}": _DOOR,
+    "/console/live": Duty(because="tells only of what the visitor's own rooms show"),
+    "/console/roles": _ROLES,
     "/console/sign-in": _DOOR,
     "/console/callback": _DOOR,
     "/console/recover": Duty(because="takes a recovery code"),

@@ -4,7 +4,7 @@ from lockgate.control_plane.console.pages import HEADERS
 from lockgate.model import StoreDown
 from lockgate.model.console import ConsoleSession
 from lockgate.store.console_sessions import MemoryConsoleSessions
-from support.console_desk import HOME, ORIGIN, ConsoleDesk
+from support.console_desk import HOME, ORIGIN, ROLES, ConsoleDesk
 
 
 class Down(MemoryConsoleSessions):
@@ -14,7 +14,8 @@ class Down(MemoryConsoleSessions):
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/console", 303), ("/console/", 200), ("/console/style.css", 200), ("/console/recover", 200),
+    [("/console", 303), ("/console/", 200), ("/console/roles", 303), ("/console/recover", 200),
+     ("/console/static/none.css", 404), ("/console/live", 303),
      ("/console/no", 404), ("/console/grant", 405), ("/console/callback", 400)],
 )  # fmt: skip
 async def test_every_answer_has_the_strict_headers(
@@ -39,7 +40,7 @@ async def test_a_store_that_is_down_is_said_without_its_words(desk: ConsoleDesk)
 
 async def test_who_is_signed_out_is_told_so_and_nothing_is_done(desk: ConsoleDesk) -> None:
     alice = await desk.signed_in()
-    page = await alice.get(HOME)
+    page = await alice.get(ROLES)
     alice.jar = {}
     found = await alice.submit(page, "/console/request", role="reader", reason="x", minutes="5")
     assert found.status == 401

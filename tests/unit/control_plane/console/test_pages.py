@@ -5,12 +5,14 @@ from starlette.responses import Response
 from lockgate.control_plane.console.pages import (
     SESSION,
     VISIT,
+    ago,
     drop_cookie,
+    duration,
     go,
     page,
     put_cookie,
-    style,
     told,
+    when,
 )
 
 
@@ -23,7 +25,7 @@ def test_what_is_told_is_only_text() -> None:
 
 def test_a_value_that_is_missing_is_a_defect_not_a_gap() -> None:
     with pytest.raises(UndefinedError):
-        page("home.html", title="x")
+        page("roles.html", title="x")
 
 
 @pytest.mark.parametrize("name", [SESSION, VISIT])
@@ -43,6 +45,11 @@ def test_after_a_form_the_next_request_is_a_get() -> None:
     assert (go().status_code, go().headers["location"]) == (303, "/console/")
 
 
-def test_the_style_is_our_own() -> None:
-    assert style().headers["content-type"].startswith("text/css")
-    assert b"url(" not in bytes(style().body)
+def test_times_are_told_in_their_largest_unit() -> None:
+    now = 1_800_000_000_000
+    told = [ago(now - 1000 * s, now) for s in (0, 1, 59, 60, 3_599, 7_200, 86_400, 172_800)]
+    assert told == ["just now", "1 s ago", "59 s ago", "1 min ago", "59 min ago", "2 h ago",
+                    "1 day ago", "2 days ago"]  # fmt: skip
+    assert (ago(now + 90_000, now), ago(now + 10, now)) == ("in 1 min", "in a moment")
+    assert when(now) == "2027-01-15 08:00:00 UTC"
+    assert (duration(9_999), duration(12_345)) == ("9999 ms", "12.3 s")

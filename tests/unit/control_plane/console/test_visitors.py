@@ -4,7 +4,7 @@ from lockgate.control_plane.console.pages import SESSION
 from lockgate.control_plane.console.sessions import IDLE_MS
 from lockgate.control_plane.console.visitors import Visitors
 from support.browser import Browser
-from support.console_desk import HOME, ConsoleDesk
+from support.console_desk import HOME, ROLES, ConsoleDesk
 
 
 async def who(desk: ConsoleDesk, browser: Browser) -> str:
@@ -22,9 +22,9 @@ async def test_it_is_the_same_person_under_a_new_id(desk: ConsoleDesk) -> None:
     """A new role, a new cookie."""
     alice, carol = await desk.signed_in("alice"), await desk.signed_in("carol")
     form = {"role": "operator", "reason": "a key", "minutes": "60"}
-    await alice.submit(await alice.get(HOME), "/console/request", **form)
+    await alice.submit(await alice.get(ROLES), "/console/request", **form)
     (asked,) = desk.privileges.list()
-    await carol.submit(await carol.get(HOME), "/console/grant", id=asked.id)
+    await carol.submit(await carol.get(ROLES), "/console/grant", id=asked.id)
     former = alice.jar[SESSION]
     await alice.get(HOME)
     assert alice.jar[SESSION] != former
@@ -34,7 +34,7 @@ async def test_it_is_the_same_person_under_a_new_id(desk: ConsoleDesk) -> None:
 async def test_nobody_is_signed_in_once_the_session_is_over(desk: ConsoleDesk) -> None:
     alice, bob = await desk.signed_in("alice"), await desk.signed_in("bob")
     kept = dict(bob.jar)
-    await bob.submit(await bob.get(HOME), "/console/sign-out")
+    await bob.submit(await bob.get(ROLES), "/console/sign-out")
     bob.jar = kept
     assert await who(desk, bob) == ""
     desk.later += IDLE_MS

@@ -1,0 +1,101 @@
+"""Telling pages that what they show has changed (server-sent events, HTML Living Standard, 9.2).
+
+An event says only that something changed; the page is then asked for as ever, with all its checks.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from lockgate.control_plane.console.backing import Backing, SignedOut, Visitor, visitor_of
+from lockgate.control_plane.console.changes import Stopping, Versions, read, written
+from lockgate.control_plane.console.pages import told
+from lockgate.control_plane.console.rooms import topics_for
+from lockgate.model import StoreDown
+
+KEEP_ALIVE_SECONDS = 15.0
+"""Between two signs of life; whether the session still stands is looked at with each."""
+MOST_STREAMS = 3
+"""Of one session in this worker. Browsers open six connections to one host (HTTP/1.1)."""
+RETRY_MS = 3_000
+ENDED = b"event: ended\ndata: 1\n\n"
+
+
+class Live:
+    def __init__(self, backing: Backing, keep_alive: float = KEEP_ALIVE_SECONDS) -> None:
+        self._backing = backing
+        self._keep_alive = keep_alive
+        self._open: Counter[str] = Counter()
+
+    async def stream(self, request: Request) -> Response:
+        """``since``, or the last event's id of a browser that comes back: how far the page goes.
+        Raises ``SignedOut``."""
+        visitor = await visitor_of(request, self._backing)
+        said = request.headers.get("last-event-id") or request.query_params.get("since", "")
+        since = read(said)
+        if since is None or not topics_for(visitor.roles).issuperset(since):
+            return told("Not here", "There is no such stream.", status=400)
+        owner = visitor.session.hash
+        if self._open[owner] >= MOST_STREAMS:
+            return told("Too many", "Too many pages of this session are open.", status=429)
+        self._open[owner] += 1
+        events = self._events(request, visitor, since)
+        return _Stream(events, lambda: self._free(owner))
+
+    def _free(self, owner: str) -> None:
+        self._open[owner] -= 1
+        if not self._open[owner]:
+            del self._open[owner]
+
+    async def _events(
+        self, request: Request, visitor: Visitor, seen: Versions
+    ) -> AsyncIterator[bytes]:
+        yield b"retry: %d\n\n" % RETRY_MS
+        topics = frozenset(seen)
+        while True:
+            try:
+                found = await self._next(topics, seen)
+                stands = await self._stands(request, visitor, topics)
+            except (Stopping, StoreDown):  # a browser comes back by itself
+                return
+            if not stands:
+                yield ENDED
+                return
+            if found == seen:
+                yield b": still here\n\n"
+            else:
+                yield f"id: {written(found)}\nevent: changed\ndata: 1\n\n".encode()
+            seen = found
+
+    async def _next(self, topics: frozenset[str], seen: Versions) -> Versions:
+        try:
+            async with asyncio.timeout(self._keep_alive):
+                return await self._backing.changes.wait(topics, seen)
+        except TimeoutError:
+            return seen
+
+    async def _stands(self, request: Request, visitor: Visitor, topics: frozenset[str]) -> bool:
+        """The same session, with as many rights. Looking does not keep it from becoming idle."""
+        try:
+            now = await visitor_of(request, self._backing, touch=False)
+        except SignedOut:
+            return False
+        same = not now.cookie and now.session.hash == visitor.session.hash
+        return same and topics_for(now.roles).issuperset(topics)
+
+
+class _Stream(StreamingResponse):
+    def __init__(self, events: AsyncIterator[bytes], after: Any) -> None:
+        super().__init__(events, headers={"x-accel-buffering": "no"},
+                         media_type="text/event-stream")  # fmt: skip
+        self._after = after
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._after()

@@ -1,0 +1,138 @@
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+import pytest
+
+from lockgate.control_plane.console.live import MOST_STREAMS
+from lockgate.model.privilege import Privilege
+from support.asgi import Visit
+from support.browser import Browser
+from support.console_desk import ORIGIN, ROLES, ConsoleDesk
+
+CHANGED = b"event: changed\ndata: 1\n\n"
+ENDED = b"event: ended\n"
+
+
+class Desk(ConsoleDesk):
+    """With what keeps the news running."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks = [asyncio.ensure_future(self.news.task())]
+
+    def open(self, browser: Browser, since: str = "privilege:0", **headers: str) -> Visit:
+        said = {"host": ORIGIN.partition("://")[2], **headers,
+                "cookie": "; ".join(f"{k}={v}" for k, v in browser.jar.items())}  # fmt: skip
+        query = f"since={quote(since)}".encode()
+        visit = Visit("GET", "/console/live", said, b"", query)
+        self.tasks.append(asyncio.ensure_future(
+            self.house.ingress(visit.scope, visit.receive, visit.send)))  # fmt: skip
+        return visit
+
+    def role(self, holder: str = "oidc:bob") -> None:
+        now = self.now_ms()
+        self.privileges.add(Privilege(
+            f"p{len(self.privileges.list())}", "reader", holder, "a test", now, 3_600_000,
+            now + 3_600_000, ("oidc:carol",), now,
+        ))  # fmt: skip
+
+
+@pytest.fixture
+async def lively() -> AsyncIterator[Desk]:
+    desk = Desk()
+    yield desk
+    for task in desk.tasks:
+        task.cancel()
+    await asyncio.wait(desk.tasks)
+
+
+async def test_a_page_is_told_of_each_change_of_what_it_shows(lively: Desk) -> None:
+    alice = await lively.signed_in()
+    visit = lively.open(alice)
+    await visit.until(lambda v: b"retry:" in v.body)
+    assert (visit.status, visit.headers["content-type"].split(";")[0]) == (200, "text/event-stream")
+    assert visit.headers["cache-control"] == "no-store"
+    lively.role()
+    await visit.until(lambda v: v.body.count(CHANGED) == 1)
+    lively.role()
+    await visit.until(lambda v: v.body.count(CHANGED) == 2)
+    assert b"id: privilege:" in visit.body
+
+
+async def test_who_comes_back_is_told_what_they_missed(lively: Desk) -> None:
+    """A browser says the last event's id; it counts, not what the page began with."""
+    alice = await lively.signed_in()
+    lively.role()
+    told = lively.open(alice, **{"last-event-id": "privilege:0"})
+    await told.until(lambda v: CHANGED in v.body)
+    known = (await alice.get(ROLES)).text.partition('data-since="')[2].partition('"')[0]
+    quiet = lively.open(alice, known)
+    lively.role()
+    await quiet.until(lambda v: v.body.count(CHANGED) == 1)
+
+
+async def test_a_stream_ends_with_its_session(lively: Desk) -> None:
+    alice = await lively.signed_in()
+    visit = lively.open(alice)
+    await visit.until(lambda v: b"retry:" in v.body)
+    await alice.submit(await alice.get(ROLES), "/console/sign-out")
+    lively.role()
+    await visit.until(lambda v: v.over)
+    assert ENDED in visit.body
+    assert CHANGED not in visit.body
+
+
+async def test_a_stream_ends_when_its_person_holds_other_roles(lively: Desk) -> None:
+    """They are due a new session id, and perhaps other rooms."""
+    alice = await lively.signed_in()
+    visit = lively.open(alice)
+    await visit.until(lambda v: b"retry:" in v.body)
+    lively.role("oidc:alice")
+    await visit.until(lambda v: v.over)
+    assert ENDED in visit.body
+
+
+async def test_a_stream_ends_with_the_gateway(lively: Desk) -> None:
+    visit = lively.open(await lively.signed_in())
+    await visit.until(lambda v: b"retry:" in v.body)
+    lively.news.stop()
+    await visit.until(lambda v: v.over)
+    assert ENDED not in visit.body, "the browser comes back, to another worker or the next start"
+
+
+async def test_a_session_has_few_streams_and_what_is_closed_is_free(lively: Desk) -> None:
+    alice = await lively.signed_in()
+    held = [lively.open(alice) for _ in range(MOST_STREAMS)]
+    for visit in held:
+        await visit.until(lambda v: b"retry:" in v.body)
+    more = lively.open(alice)
+    await more.until(lambda v: v.over)
+    assert more.status == 429
+    other = lively.open(await lively.signed_in("bob"))
+    await other.until(lambda v: b"retry:" in v.body)
+    held[0].leave()
+    await asyncio.wait([lively.tasks[1]])
+    again = lively.open(alice)
+    await again.until(lambda v: b"retry:" in v.body)
+
+
+@pytest.mark.parametrize("since", ["", "x", "journal:1", "privilege:1,none:0"])
+async def test_nobody_is_told_of_what_they_may_not_see(lively: Desk, since: str) -> None:
+    visit = lively.open(await lively.signed_in(), since)
+    await visit.until(lambda v: v.over)
+    assert visit.status == 400
+
+
+async def test_looking_at_a_stream_does_not_keep_a_session_from_being_idle(lively: Desk) -> None:
+    alice = await lively.signed_in()
+    visit = lively.open(alice)
+    await visit.until(lambda v: b"retry:" in v.body)
+    lively.later = 10 * 60_000
+    lively.role()
+    await visit.until(lambda v: CHANGED in v.body)
+    lively.later = 16 * 60_000
+    lively.role()
+    await visit.until(lambda v: v.over)
+    assert ENDED in visit.body
+    assert not await lively.is_in(alice)
