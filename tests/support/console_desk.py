@@ -9,6 +9,8 @@ import msgspec
 
 from lockgate.app.news import News
 from lockgate.app.stamps import now_ms
+from lockgate.approval.approvers import Approvers
+from lockgate.approval.rules import ApprovalRules
 from lockgate.control_plane.console.application import console
 from lockgate.control_plane.console.backing import Backing
 from lockgate.control_plane.console.ending import EndingStore, SessionsEnd
@@ -20,10 +22,15 @@ from lockgate.identity.id_token import IdTokenCheck
 from lockgate.identity.logout_token import LogoutCheck
 from lockgate.model import AuditEvent
 from lockgate.store.console_sessions import MemoryConsoleSessions
+from lockgate.store.directory import Directory
 from lockgate.store.memory_events import MemoryEvents
+from lockgate.store.memory_inquiries import MemoryInquiries
+from lockgate.store.memory_people import MemoryPeople
 from lockgate.store.privileges import MemoryPrivileges
 from lockgate.store.recovery import MemoryRecovery
+from lockgate.store.relations import MemoryRelations
 from lockgate.store.sealing import AesGcmSealer
+from lockgate.store.standing import HeldStanding
 from support.browser import Answer, Browser, to_application
 from support.house import EDGE, House
 from support.issuer import CLIENT, ISSUER, SECRET, Issuer
@@ -60,10 +67,17 @@ class ConsoleDesk:
         ends = (SessionsEnd(ISSUER, self.store, self.events, self.now_ms, self.random),)
         check = LogoutCheck(lambda: {ISSUER: self.issuer.known}, self.issuer.keys)
         self.news = News(self, {})
+        self.inquiries = MemoryInquiries(self.now_ms)
+        self.standing = HeldStanding(self.privileges, self.inquiries, MemoryRelations(),
+                                     lambda: True, self.now_ms, 10**9)  # fmt: skip
+        self.directory = Directory(MemoryPeople())
+        self.approvers = Approvers(ApprovalRules(), self.directory, self.standing)
+        self.look()
         self.backing = Backing(
             provider_at(self.issuer, self.now_ms), self.sessions, self.privileges,
             self.recovery, self.events, lambda: self.rules, Logouts(check, ends, self.now_ms),
             b"pepper", lambda reason, peer: self.refused.append((reason, peer)), self.news,
+            self.inquiries, self.approvers,
         )  # fmt: skip
         self.application = console(self.backing)
         self._house: House | None = None
@@ -76,10 +90,16 @@ class ConsoleDesk:
             self._house.ingress.console = self.application
         return self._house
 
+    def look(self) -> None:
+        """Know who holds which role now."""
+        self.standing.refresh(self.now_ms())
+        self.directory.refresh(self.now_ms())
+
     def versions(self) -> Mapping[str, int]:
         """As of the feed."""
         roles = sum(1 + one.version for one in self.privileges.list())
-        return {"journal": self.events.count(), "privilege": roles}
+        asked = sum(a.inquiry.version for a in self.inquiries.listed())
+        return {"journal": self.events.count(), "privilege": roles, "inquiry": asked}
 
     def now_ms(self) -> int:
         return now_ms() + self.later

@@ -38,6 +38,8 @@ class Issuer:
         """Changes to the authorization response."""
         self.signs_with: RSAKey | bytes = self.key
         """Bytes: HMAC (HS256) keyed with them, which joserfc would not do with a public key."""
+        self.remembers = False
+        """Its browser session counts, even where somebody must sign in anew."""
         self.careless = False
         """It takes each code again and again."""
         self.down = False
@@ -107,7 +109,10 @@ class Issuer:
         )
         if not good:
             return _json({"error": "invalid_grant"}, 400)
-        named = {"sub": asked["sub"], "nonce": asked["nonce"], "name": asked["sub"].title()}
+        anew = asked.get("max_age") == "0" and not self.remembers
+        at = int(time.time()) - (0 if anew else 3_600)
+        named = {"sub": asked["sub"], "nonce": asked["nonce"], "name": asked["sub"].title(),
+                 "auth_time": at}  # fmt: skip
         return _json({"access_token": "a", "token_type": "Bearer", "id_token": self.sign(named)})
 
 

@@ -42,6 +42,8 @@ def console_for(
         pepper=stores.secrets.pepper(),
         refused=refused,
         changes=news,
+        inquiries=plant.inquiries,
+        approvers=plant.approvers,
     )
     return Joined(console(backing), Visitors(backing), news)
 

@@ -53,17 +53,19 @@ class Approvers:
         self._people = people
         self._standing = standing
 
-    def voice(self, identity: str, one: Inquiry, now: int) -> Voice:
-        """Raises ``StoreDown``."""
-        own = any(self.same(identity, name) for name in one.excluded)
+    def voice(self, identity: str, one: Inquiry, now: int, alias: str = "") -> Voice:
+        """``alias``: what policy calls whoever it is, where that is another name. Raises
+        ``StoreDown``."""
+        mine = {identity, alias} - {""}
+        own = any(self.same(me, name) for me in mine for name in one.excluded)
         veto = identity in self.rules.vetoers or RESPONDER in self._standing.roles(identity)
         if not self.active(identity):
             return Voice(own=own)
         if own:
-            return Voice(self._confirms(identity, one), own=True, veto=veto)
-        mine = frozenset(n.factor for n in one.needs if self._speaks(identity, n, one, now))
-        if mine:
-            return Voice(mine, veto=veto)
+            return Voice(self._confirms(mine, one), own=True, veto=veto)
+        speaks = frozenset(n.factor for n in one.needs if self._speaks(identity, n, one, now))
+        if speaks:
+            return Voice(speaks, veto=veto)
         for given in self._standing.delegations():
             lent = self._lent(given, identity, one, now)
             if lent:
@@ -98,10 +100,11 @@ class Approvers:
             waiting |= more
         return found
 
-    def _confirms(self, identity: str, one: Inquiry) -> frozenset[str]:
+    def _confirms(self, names: Set[str], one: Inquiry) -> frozenset[str]:
         """Only the acting person, never an owner or another account of theirs."""
         kind, _, subject = one.holder.partition(":")
-        mine = kind == "person" and folded(name_of(identity)) == folded(subject)
+        called = {folded(name_of(name)) for name in names}
+        mine = kind == "person" and folded(subject) in called
         factors = (n.factor for n in one.needs if self.rules.of(n.factor).confirm)
         return frozenset(factors) if mine else frozenset()
 

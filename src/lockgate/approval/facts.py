@@ -18,7 +18,7 @@ def still_good(asked: Asked, approvers: Approvers, now: int) -> bool:
     nothing."""
     one = asked.inquiry
     yes = [v for v in asked.votes if v.answer == "yes"]
-    held = [approvers.voice(v.voter, one, now).factors & frozenset(v.factors) for v in yes]
+    held = [approvers.voice(v.voter, one, now, v.alias).factors & frozenset(v.factors) for v in yes]
     return satisfied(one.needs, held)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from lockgate.identity.issuer import Claims, Issuer, first_text
+from lockgate.identity.issuer import Claims, Issuer, claim, first_text
 from lockgate.identity.jwt import NotAccepted, check_time, read
 from lockgate.identity.key_sets import KeySets
 
@@ -26,6 +26,12 @@ class SignedIn(msgspec.Struct, frozen=True):
     """``sid`` (OpenID Connect Back-Channel Logout 1.0, section 2.1); empty where there is none."""
     subject: str
     """As policy names the person, by the access tokens of the same issuer."""
+    at: int = 0
+    """When they proved who they are (``auth_time``): seconds since the Unix epoch; 0 where the
+    provider does not say."""
+    strong: bool = False
+    """Whether by more than one factor, as the issuer's ``mfa`` says; true where it says nothing of
+    that."""
 
 
 class IdTokenCheck:
@@ -74,7 +80,10 @@ def _signed_in(claims: Claims, issuer: Issuer) -> SignedIn:
     shown = first_text(claims, ("preferred_username", "email", "name")) or sub
     known = _named(first_text(claims, issuer.profile.subject) or sub)
     session = first_text(claims, ("sid",))
-    return SignedIn(sub, shown[:LONGEST], session, f"{issuer.namespace}{known}")
+    said = claim(claims, "auth_time")
+    at = int(said) if isinstance(said, int | float) else 0
+    strong = not issuer.mfa or first_text(claims, ("acr",)) in issuer.mfa
+    return SignedIn(sub, shown[:LONGEST], session, f"{issuer.namespace}{known}", at, strong)
 
 
 def _named(text: str) -> str:

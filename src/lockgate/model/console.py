@@ -23,3 +23,6 @@ class ConsoleSession(msgspec.Struct, frozen=True):
     """Last request, to the minute."""
     expires: int
     """Over then, whatever happens."""
+    fresh: int = 0
+    """When the person last proved who they are anew, as strongly as the provider is asked to; 0
+    where they only came in."""

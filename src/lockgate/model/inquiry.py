@@ -103,6 +103,8 @@ class Vote(msgspec.Struct, frozen=True):
     """Identity of who let them answer."""
     via: Literal["console", "cli", "api"] = "console"
     note: str = ""
+    alias: str = ""
+    """What policy calls the voter, where that is another name."""
 
 
 class Delegation(msgspec.Struct, frozen=True):

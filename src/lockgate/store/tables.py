@@ -188,7 +188,10 @@ recovery_try = Table(
 """Wrong codes of late."""
 
 console_session = _plain(
-    "console_session", "hash", ("identity", "name", "sid", "roles"), ("opened", "seen", "expires")
+    "console_session",
+    "hash",
+    ("identity", "name", "sid", "roles"),
+    ("opened", "seen", "expires", "fresh"),
 )
 
 used_once = _plain("used_once", "id", (), ("expires",))

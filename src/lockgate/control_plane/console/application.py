@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from lockgate.control_plane.console.approvals import ApprovalPages
 from lockgate.control_plane.console.assets import FOR_GOOD
 from lockgate.control_plane.console.assets import PATH as ASSETS
 from lockgate.control_plane.console.assets import answer as asset
@@ -19,7 +20,7 @@ from lockgate.control_plane.console.live import Live
 from lockgate.control_plane.console.overview import overview
 from lockgate.control_plane.console.pages import HEADERS, HOME, SESSION, drop_cookie, go, told
 from lockgate.control_plane.console.roles import RolePages
-from lockgate.control_plane.console.rooms import ROLES
+from lockgate.control_plane.console.rooms import APPROVALS, ROLES
 from lockgate.control_plane.console.sign_in import SignInPages
 from lockgate.control_plane.console.visit import shown, taken
 from lockgate.control_plane.services.refused import Refused
@@ -45,11 +46,17 @@ def console(backing: Backing) -> Application:
 def routes(backing: Backing) -> list[Route]:
     """Every page. What each takes is in ``services.duties``."""
     signing, roles = SignInPages(backing), RolePages(backing)
+    approvals = ApprovalPages(backing, signing)
     return [
         Route("/console", _go_home),
         Route(HOME, overview(backing)),
         Route(ASSETS, asset),
         Route("/console/live", Live(backing).stream),
+        shown(backing, APPROVALS, approvals.room),
+        shown(backing, f"{APPROVALS}/{{id}}", approvals.one),
+        shown(backing, f"{APPROVALS}/{{id}}/sign-in", approvals.sign_in),
+        taken(backing, f"{APPROVALS}/answer", approvals.answer),
+        taken(backing, f"{APPROVALS}/withdraw", approvals.withdraw),
         shown(backing, ROLES, roles.room),
         taken(backing, "/console/request", roles.ask),
         taken(backing, "/console/grant", roles.grant),

@@ -9,11 +9,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lockgate.approval.approvers import Approvers
+from lockgate.approval.ports import InquiryStore
 from lockgate.control_plane.console.changes import Changes
 from lockgate.control_plane.console.pages import SESSION, put_cookie
 from lockgate.control_plane.console.provider import Provider
 from lockgate.control_plane.console.sessions import Sessions
 from lockgate.control_plane.services.acting import EventAppender
+from lockgate.control_plane.services.approvals import Approvals
 from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
 from lockgate.control_plane.services.recovery import Recovery, RecoveryStore
@@ -44,10 +47,17 @@ class Backing(msgspec.Struct, frozen=True):
     refused: Callable[[str, str], None]
     """Told reason and peer of what nobody signed in for."""
     changes: Changes
+    inquiries: InquiryStore
+    approvers: Approvers
 
     def privileges_of(self, actor: Actor) -> Privileges:
         return Privileges(self.privileges, self.events, self.rules(), actor,
                           self.sessions.now_ms, self.sessions.random_bytes)  # fmt: skip
+
+    def approvals_of(self, visitor: "Visitor") -> Approvals:
+        return Approvals(self.inquiries, self.events, self.approvers, visitor.actor,
+                         self.sessions.now_ms, self.sessions.random_bytes,
+                         visitor.subject)  # fmt: skip
 
     def recovery_of(self, actor: Actor) -> Recovery:
         return Recovery(self.recovery, self.events, self.pepper, actor,
@@ -60,6 +70,8 @@ class Visitor(msgspec.Struct, frozen=True):
     """A new id that the browser must be given."""
     roles: frozenset[AdminRole] = frozenset()
     """Held now."""
+    subject: str = ""
+    """What policy calls them; empty for who is no person there."""
 
     @property
     def actor(self) -> Actor:
@@ -97,11 +109,11 @@ def _recognise(cookie: str, backing: Backing, touch: bool) -> Visitor | None:
     held = backing.privileges_of(Visitor(session).actor).held()
     ids = ",".join(sorted(one.id for one in held))
     roles = frozenset(one.role for one in held)
-    if ids == session.roles:
-        return Visitor(session, roles=roles)
     subject = backing.sessions.subject_in(cookie)
+    if ids == session.roles:
+        return Visitor(session, roles=roles, subject=subject)
     renewed = backing.sessions.renew(session, ids, subject) if touch else None
-    return Visitor(renewed[1], renewed[0], roles) if renewed else None
+    return Visitor(renewed[1], renewed[0], roles, subject) if renewed else None
 
 
 async def sent(request: Request, backing: Backing) -> tuple[Visitor, dict[str, str]]:

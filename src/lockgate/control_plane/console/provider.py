@@ -14,6 +14,9 @@ from lockgate.identity.key_sets import KeysUnknown
 from lockgate.identity.metadata import Metadata
 from lockgate.model.fetch import Fetch, FetchFailed
 
+CLOCKS_MS = 30_000
+"""How far the provider's clock may be behind ours."""
+
 _LOOPBACK = ("127.0.0.1", "[::1]", "::1", "localhost")
 _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 
@@ -42,6 +45,8 @@ class SignIn(msgspec.Struct, frozen=True):
     begun: int
     onward: str = ""
     """Path and query of ours to go to afterwards; empty: the first page."""
+    anew: bool = False
+    """The person must prove who they are again (``max_age=0``; OpenID Connect Core, 3.1.2.1)."""
 
 
 class _Described(msgspec.Struct, frozen=True):
@@ -81,6 +86,8 @@ class Provider:
             "redirect_uri": self._client.redirect, "state": begun.state, "nonce": begun.nonce,
             "code_challenge": challenge_of(begun.verifier), "code_challenge_method": "S256",
         }  # fmt: skip
+        if begun.anew:
+            asked |= {"max_age": "0", "prompt": "login"}
         there = (await self._description()).authorization_endpoint
         return f"{there}{'&' if urlsplit(there).query else '?'}{urlencode(asked)}"
 
@@ -99,9 +106,14 @@ class Provider:
             raise SignInFailed("the answer has no code")
         token = await self._redeem(described.token_endpoint, answer["code"], begun.verifier)
         try:
-            return await self._check.check(token, begun.nonce, self._now_ms())
+            found = await self._check.check(token, begun.nonce, self._now_ms())
         except (NotAccepted, KeysUnknown) as why:
             raise SignInFailed(f"the ID token is not good: {why}") from None
+        if begun.anew and found.at * 1_000 < begun.begun - CLOCKS_MS:
+            raise SignInFailed("the person did not sign in anew (auth_time)")
+        if begun.anew and not found.strong:
+            raise SignInFailed("the person did not sign in with more than one factor (acr)")
+        return found
 
     async def _redeem(self, endpoint: str, code: str, verifier: str) -> str:
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier,

@@ -8,6 +8,7 @@ from lockgate.control_plane.services.duties import PAGES
 from lockgate.model.privilege import AdminRole
 
 ROLES = "/console/roles"
+APPROVALS = "/console/approvals"
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -24,6 +25,7 @@ class Room(msgspec.Struct, frozen=True):
 
 ROOMS = (
     Room(HOME, "Overview"),
+    Room(APPROVALS, "Approvals", frozenset({"inquiry", "delegation"})),
     Room(ROLES, "Roles", frozenset({"privilege"})),
 )
 

@@ -55,13 +55,21 @@ class Sessions:
         self.random_bytes = random_bytes
 
     def open(
-        self, identity: str, name: str, sid: str, lasts: int, subject: str = ""
+        self,
+        identity: str,
+        name: str,
+        sid: str,
+        lasts: int,
+        subject: str = "",
+        *,
+        anew: bool = False,
     ) -> tuple[str, ConsoleSession]:
         """Always under a new id. What goes into the cookie, and the session. ``subject``: see
-        ``subject_in``."""
+        ``subject_in``; ``anew``: the person has just proved who they are."""
         now = self.now_ms()
         cookie, hashed = self._new_id(subject)
-        opened = ConsoleSession(hashed, identity, name, sid, "", now, now, now + lasts)
+        opened = ConsoleSession(hashed, identity, name, sid, "", now, now, now + lasts,
+                                now if anew else 0)  # fmt: skip
         self.store.put(opened, now)
         return cookie, opened
 

@@ -7,6 +7,7 @@ pages of ours that need somebody signed in say it, and the browser carries it se
 import asyncio
 import hashlib
 import hmac
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -61,6 +62,8 @@ class Opened(msgspec.Struct, frozen=True):
     """Milliseconds."""
     subject: str = ""
     """As policy names the person; empty for the recovery admin."""
+    anew: bool = False
+    """They have just proved who they are."""
 
 
 class SignInPages:
@@ -71,12 +74,12 @@ class SignInPages:
     async def begin(self, request: Request) -> Response:  # noqa: ARG002
         return await self.begin_for("")
 
-    async def begin_for(self, onward: str) -> Response:
+    async def begin_for(self, onward: str, *, anew: bool = False) -> Response:
         """RFC 6749, section 4.1.1, with PKCE (S256), ``state`` and ``nonce``. ``onward``: see
         ``SignIn``; too long for a cookie, it is left out. Raises ``SignInFailed``."""
         onward = onward if len(onward) <= LONGEST_ONWARD else ""
         now = self._sessions.now_ms()
-        begun = SignIn(self._random(), self._random(), self._random(), now, onward)
+        begun = SignIn(self._random(), self._random(), self._random(), now, onward, anew)
         response = go(await self._backing.provider.address(begun))
         cookie = self._sessions.sealer.seal(_SIGN_IN, msgspec.json.encode(begun))
         put_cookie(response, VISIT, cookie, VISIT_SECONDS)
@@ -97,7 +100,7 @@ class SignInPages:
         if not await asyncio.to_thread(self._sessions.store.once, taken, forget, now):
             raise SignInFailed("this sign-in was completed before")
         actor = Actor(f"oidc:{person.sub}", "console", visible(person.name))
-        opened = Opened(actor, person.session, ABSOLUTE_MS, person.subject)
+        opened = Opened(actor, person.session, ABSOLUTE_MS, person.subject, begun.anew)
         return await self._open(request, opened, begun.onward)
 
     async def ask_code(self, request: Request) -> Response:  # noqa: ARG002
@@ -144,8 +147,9 @@ class SignInPages:
         await asyncio.to_thread(self._backing.events.append, (event,))
         name = "recovery admin" if actor.identity == RECOVERY else actor.account
         cookie, _ = await asyncio.to_thread(
-            self._sessions.open, actor.identity, name, opened.sid, opened.lasts, opened.subject
-        )
+            partial(self._sessions.open, anew=opened.anew),
+            actor.identity, name, opened.sid, opened.lasts, opened.subject,
+        )  # fmt: skip
         response = go(onward or HOME)
         put_cookie(response, SESSION, cookie)
         drop_cookie(response, VISIT)

@@ -45,7 +45,10 @@ class Approvals:
         actor: Actor,
         now_ms: Callable[[], int],
         random_bytes: Callable[[int], bytes],
+        alias: str = "",
     ) -> None:
+        """``alias``: what policy calls the actor, where that is another name."""
+        self._alias = alias
         self._store = store
         self._events = events
         self._approvers = approvers
@@ -85,7 +88,7 @@ class Approvals:
             self._check_pace(now)
         given = Vote(one.id, self._actor.identity, answer, digest, now,
                      tuple(sorted(seen.voice.factors)), seen.voice.by, self._actor.via,
-                     note.strip())  # fmt: skip
+                     note.strip(), self._alias)  # fmt: skip
         held = self._held(seen.asked, now)
         try:
             changed = engine.vote(seen.asked, given, own=seen.voice.own, standing=held)
@@ -100,7 +103,7 @@ class Approvals:
         one, mine = seen.asked.inquiry, self._actor.identity
         said_yes = any(v.voter == mine and v.answer == "yes" for v in seen.asked.votes)
         try:
-            if seen.voice.own and self._approvers.same(mine, one.holder.partition(":")[2]):
+            if seen.voice.own and self._asked_by(one):
                 changed = engine.cancel(one, now)
             elif said_yes:
                 changed = engine.revoke(one, now)
@@ -110,6 +113,10 @@ class Approvals:
             raise _refused(refusal.fault) from refusal
         self._put(changed.state, changed, now)
         return changed
+
+    def _asked_by(self, one: Inquiry) -> bool:
+        names = {self._actor.identity, self._alias} - {""}
+        return any(self._approvers.same(name, one.holder) for name in names)
 
     def result(self, id: str) -> Kept | None:
         """What came of it, while it is kept."""
@@ -123,13 +130,15 @@ class Approvals:
         now = self._now_ms()
         one = asked.inquiry.at(now)
         asked = Asked(one, asked.votes)
-        voice = self._approvers.voice(self._actor.identity, one, now)
+        voice = self._approvers.voice(self._actor.identity, one, now, self._alias)
         return Shown(asked, voice, engine.missing(asked, self._held(asked, now)))
 
     def _held(self, asked: Asked, now: int) -> dict[str, frozenset[str]]:
         """What each who said yes may still speak for."""
-        voters = {v.voter for v in asked.votes}
-        return {v: self._approvers.voice(v, asked.inquiry, now).factors for v in voters}
+        voters = {v.voter: v.alias for v in asked.votes}
+        voice = self._approvers.voice
+        return {who: voice(who, asked.inquiry, now, alias).factors
+                for who, alias in voters.items()}  # fmt: skip
 
     def _of_call(self, call: str) -> Asked | None:
         return next((a for a in self._store.listed() if a.inquiry.call == call), None)

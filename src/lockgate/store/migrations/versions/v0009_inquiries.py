@@ -49,6 +49,15 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Text(), nullable=False) for name in names),
         sa.PrimaryKeyConstraint(*names, name="pk_relation"),
     )
+    op.drop_table("console_session")  # browsers sign in again
+    op.create_table(
+        "console_session",
+        *(sa.Column(name, sa.Text(), nullable=False)
+          for name in ("hash", "identity", "name", "sid", "roles")),
+        *(sa.Column(name, sa.BigInteger(), nullable=False)
+          for name in ("opened", "seen", "expires", "fresh")),
+        sa.PrimaryKeyConstraint("hash", name="pk_console_session"),
+    )  # fmt: skip
     op.drop_table("approval")
 
 

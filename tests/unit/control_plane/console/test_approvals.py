@@ -1,0 +1,131 @@
+from lockgate.control_plane.console.approvals import FRESH_MS
+from lockgate.model.inquiry import Need
+from support.asked import ANSWER, HELD, ROOM, ask, say, state
+from support.console_desk import ConsoleDesk
+
+
+async def test_who_is_asked_sees_it_and_decides(desk: ConsoleDesk) -> None:
+    ask(desk)
+    dora = await desk.signed_in("dora")
+    assert "Look and decide" in (await dora.get(ROOM)).text
+    page = await dora.get(f"{ROOM}/q1")
+    for shown in ("person:alice", "desk-agent", "clinic/delete_patient", "patient_id", "p-1",
+                  "You speak for owner", "exactly once"):  # fmt: skip
+        assert shown in page.text, shown
+    said = await say(dora, "q1", "yes", note="seen")
+    assert (said.status, said.header("location")) == (303, f"{ROOM}/q1")
+    assert state(desk) == "approved"
+    after = (await dora.get(f"{ROOM}/q1")).text
+    assert "oidc:dora" in after
+    assert "Take my yes back" in after
+
+
+async def test_a_no_ends_it(desk: ConsoleDesk) -> None:
+    ask(desk)
+    erin = await desk.signed_in("erin")
+    await say(erin, "q1", "no")
+    assert state(desk) == "denied"
+    assert "Nothing waits for you." in (await erin.get(ROOM)).text
+
+
+async def test_who_asked_sees_it_wait_and_takes_it_back(desk: ConsoleDesk) -> None:
+    ask(desk)
+    alice = await desk.signed_in("alice")
+    page = await alice.get(f"{ROOM}/q1")
+    assert "somebody else answers" in page.text
+    assert (await alice.submit(page, f"{ROOM}/withdraw", id="q1")).status == 303
+    assert state(desk) == "cancelled"
+
+
+async def test_a_stranger_sees_nothing(desk: ConsoleDesk) -> None:
+    ask(desk)
+    eve = await desk.signed_in("eve")
+    assert "clinic/delete_patient" not in (await eve.get(ROOM)).text
+    page = await eve.get(f"{ROOM}/q1")
+    assert (page.status, "p-1" in page.text) == (403, False)
+    assert (await eve.get(f"{ROOM}/none")).status == 403
+
+
+async def test_who_may_stop_anything_sees_no_arguments(desk: ConsoleDesk) -> None:
+    ask(desk)
+    vera = await desk.signed_in("vera")
+    page = await vera.get(f"{ROOM}/q1")
+    assert ("Not shown to you." in page.text, "patient_id" in page.text) == (True, False)
+    await say(vera, "q1", "veto")
+    assert state(desk) == "vetoed"
+
+
+async def test_who_else_must_agree_is_said(desk: ConsoleDesk) -> None:
+    ask(desk, needs=(Need("owner", 2),))
+    dora = await desk.signed_in("dora")
+    assert "once the others agree too" in (await dora.get(f"{ROOM}/q1")).text
+    await say(dora, "q1", "yes")
+    page = (await dora.get(f"{ROOM}/q1")).text
+    assert ("1 yes for" in page, state(desk)) == (True, "pending")
+
+
+async def test_a_grave_yes_takes_a_fresh_sign_in_and_a_pause(desk: ConsoleDesk) -> None:
+    ask(desk, needs=(Need("grave"),))
+    dora = await desk.signed_in("dora")
+    page = await dora.get(f"{ROOM}/q1")
+    assert "Sign in again to say yes" in page.text
+    assert "Approve" not in page.text
+    refused = await say(dora, "q1", "yes")
+    assert (refused.status, "fresh sign-in" in refused.text) == (403, True)
+    begun = await dora.get(f"{ROOM}/q1/sign-in")
+    assert "max_age=0" in begun.header("location")
+    back = await desk.back(dora, desk.issuer.authorize(begun.header("location"), "dora"))
+    assert back.header("location") == f"{ROOM}/q1"
+    hasty = await say(dora, "q1", "yes")
+    assert (hasty.status, "too fast" in hasty.text) == (403, True)
+    page = await dora.get(f"{ROOM}/q1")
+    desk.later += 6_000
+    assert (await dora.submit(page, ANSWER, answer="yes")).status == 303
+    assert state(desk) == "approved"
+
+
+async def test_a_fresh_sign_in_does_not_stay_fresh(desk: ConsoleDesk) -> None:
+    ask(desk, needs=(Need("grave"),))
+    dora = await desk.signed_in("dora")
+    begun = await dora.get(f"{ROOM}/q1/sign-in")
+    await desk.back(dora, desk.issuer.authorize(begun.header("location"), "dora"))
+    desk.later += FRESH_MS
+    assert "Sign in again" in (await dora.get(f"{ROOM}/q1")).text
+    denied = await say(dora, "q1", "no")
+    assert (denied.status, state(desk)) == (303, "denied"), "a no takes nothing"
+
+
+async def test_the_acting_person_confirms(desk: ConsoleDesk) -> None:
+    ask(desk, needs=(Need("acting"),))
+    dora, alice = await desk.signed_in("dora"), await desk.signed_in("alice")
+    assert (await dora.get(f"{ROOM}/q1")).status == 403
+    await say(alice, "q1", "yes")
+    assert state(desk) == "approved"
+
+
+async def test_what_strangers_wrote_is_shown_and_does_nothing(desk: ConsoleDesk) -> None:
+    ask(desk)
+    dora = await desk.signed_in("dora")
+    page = (await dora.get(f"{ROOM}/q1")).text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;" in page
+    assert "\u202e" not in page
+    assert "\\u{202e}" in page
+    assert HELD.arguments["note"].endswith("txt.exe")
+
+
+async def test_an_answer_that_is_none_is_refused(desk: ConsoleDesk) -> None:
+    ask(desk)
+    dora = await desk.signed_in("dora")
+    assert (await say(dora, "q1", "perhaps")).status == 403
+    assert state(desk) == "pending"
+
+
+async def test_a_provider_that_did_not_ask_anew_is_not_believed(desk: ConsoleDesk) -> None:
+    ask(desk, needs=(Need("grave"),))
+    dora = await desk.signed_in("dora")
+    desk.issuer.remembers = True
+    begun = await dora.get(f"{ROOM}/q1/sign-in")
+    back = await desk.back(dora, desk.issuer.authorize(begun.header("location"), "dora"))
+    assert back.status == 400
+    assert "Sign in again" in (await dora.get(f"{ROOM}/q1")).text
