@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,14 +18,25 @@ from pyreqwest.client import ClientBuilder
 from support.certificates import Authority
 from support.chromium import chromium, person, troubles
 from support.client import McpClient, Said
-from support.gateway import ROOT, Gateway, python
+from support.gateway import PERMIT_ALL, ROOT, Gateway, python
 from support.oidc_provider import running_provider
+from support.postgres import Server
+from support.real_servers import program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.node, pytest.mark.asyncio(loop_scope="module")]
 
 HOST = "gate.example"
 SECRET = "secret-of-the-console-" + "x" * 24
 ODD = str(ROOT / "tests" / "support" / "odd_child.py")
+POLICY = (
+    PERMIT_ALL
+    + """
+@hold("care")
+forbid(principal, action == Action::"tools/call", resource == Tool::"records/query")
+  when { !(principal is System) }
+  unless { context.approvals.contains("care") };
+"""
+)
 WIDTHS = {"phone": (360, 780), "desk": (1280, 900)}
 LATEST_SECONDS = 1.0
 """From the call to the approver's screen."""
@@ -44,7 +56,19 @@ class Site(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def records(postgres: Server) -> Iterator[dict[str, Any]]:
+    """The reference server for PostgreSQL: every query of a person waits, and is explained."""
+    with postgres.database(made=False) as url:
+        name = url.partition("@/")[2].partition("?")[0]
+        postgres.execute("CREATE TABLE ward (id integer, name text)", name)
+        place = f"postgresql://postgres@localhost/{name}?host={postgres.folder}"
+        explained = {"preview": {"tool": "query", "arguments": {"sql": "EXPLAIN {/sql}"}}}
+        yield {"command": program("mcp-server-postgres"), "args": [place], "env": {},
+               "tools": {"query": explained}}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, records: dict[str, Any]) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("approvals")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -57,7 +81,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                   tools={"echo": {"hold": "care"}})  # fmt: skip
     with running_provider(clients={"lockgate": client}) as provider:
         gate = Gateway(
-            folder / "gate", {"clinic": held},
+            folder / "gate", {"clinic": held, "records": records}, POLICY,
             listen={"port": port, "hosts": [HOST],
                     "tls": {"certificate": str(certificate), "key": str(key)}},
             console={"issuer": provider.issuer, "origin": origin,
@@ -167,6 +191,23 @@ async def test_what_the_agent_wrote_does_nothing_in_the_browser(page: Page, site
     assert complaints == []
 
 
+async def test_what_a_statement_would_do_is_shown_and_not_done(page: Page, site: Site) -> None:
+    async with agent(site) as alice:
+        query = alice.at(alice.url.replace("/clinic", "/records"))
+        asked = await query.call("query", {"sql": "SELECT name FROM ward"})
+        await page.goto(f"{site.room}/{handle(asked)}")
+        shown = page.locator("#preview")
+        await shown.get_by_text("rows, as the database estimates").wait_for()
+        text = await shown.inner_text()
+        assert "ward" in text
+        assert "Seq Scan" in text
+        asked = await query.call("query", {"sql": "SELECT 1; DROP TABLE ward"})
+        await page.goto(f"{site.room}/{handle(asked)}")
+        await page.get_by_text("not one plain statement").wait_for()
+    intents = site.gate.rows(kind="call.intent", target="query")
+    assert [row.effect for row in intents] == ["hold", "permit", "hold"]
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_it_fits_every_screen(
@@ -204,6 +245,6 @@ async def test_everything_is_reached_by_keyboard(page: Page, site: Site) -> None
 
 def handle(asked: Said) -> str:
     """The question's id, as the refusal names it."""
-    text = asked.result["content"][0]["text"]
+    text = str(asked.result["content"][0]["text"])
     return next(word.strip(".:,()") for word in text.split() if len(word.strip(".:,()")) == 32
                 and word.strip(".:,()") != asked.call)  # fmt: skip

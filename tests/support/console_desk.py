@@ -10,6 +10,8 @@ import msgspec
 from lockgate.app.news import News
 from lockgate.app.stamps import now_ms
 from lockgate.approval.approvers import Approvers
+from lockgate.approval.payload import StoredCall
+from lockgate.approval.preview import NoPreview
 from lockgate.approval.rules import ApprovalRules
 from lockgate.control_plane.console.application import console
 from lockgate.control_plane.console.backing import Backing
@@ -72,12 +74,13 @@ class ConsoleDesk:
                                      lambda: True, self.now_ms, 10**9)  # fmt: skip
         self.directory = Directory(MemoryPeople())
         self.approvers = Approvers(ApprovalRules(), self.directory, self.standing)
+        self.preview_says = ""
         self.look()
         self.backing = Backing(
             provider_at(self.issuer, self.now_ms), self.sessions, self.privileges,
             self.recovery, self.events, lambda: self.rules, Logouts(check, ends, self.now_ms),
             b"pepper", lambda reason, peer: self.refused.append((reason, peer)), self.news,
-            self.inquiries, self.approvers,
+            self.inquiries, self.approvers, self,
         )  # fmt: skip
         self.application = console(self.backing)
         self._house: House | None = None
@@ -89,6 +92,15 @@ class ConsoleDesk:
             self._house = House(msgspec.structs.replace(EDGE, console=ORIGIN))
             self._house.ingress.console = self.application
         return self._house
+
+    def offered(self, upstream: str, tool: str) -> bool:
+        """As of the previews."""
+        return bool(self.preview_says)
+
+    async def preview(self, held: StoredCall) -> str:
+        if self.preview_says == "none":
+            raise NoPreview("this tool has none")
+        return f"{self.preview_says} {held.target}"
 
     def look(self) -> None:
         """Know who holds which role now."""

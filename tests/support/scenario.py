@@ -118,13 +118,13 @@ class SimulatedUpstream:
         """What came back for each question: the action, or the reason why there is none."""
         self.fault = next((f.split(": ")[1] for f in faults if f.startswith("upstream")), "")
         self.calls: list[Call] = []
-        self._cache = tools
+        self.book = tools
 
     async def send(self, permit: Permit, hears: Hears) -> Reply:
         call = permit.call
         if call.method == "tools/list":
             raw = orjson.dumps({"tools": self.tools})
-            self._cache.put(call.upstream, call.terms, tools_in(call.upstream, raw))
+            self.book.put(call.upstream, call.terms, tools_in(call.upstream, raw))
             return Reply(call, raw)
         self.calls.append(call)
         if self.fault:

@@ -11,8 +11,10 @@ from lockgate.app.gateway import Gateway
 from lockgate.app.ingress_http import Ingress
 from lockgate.app.logout import PATH as LOGOUT
 from lockgate.app.logout import Logout
+from lockgate.app.previews import Previews
 from lockgate.app.protected_resource import WELL_KNOWN, ProtectedResource
 from lockgate.app.settings import Settings
+from lockgate.app.settings_maps import previews
 from lockgate.app.stamps import now_ms
 from lockgate.app.stores import loaded
 from lockgate.app.wiring import Plant
@@ -43,7 +45,7 @@ def ingress_of(
         gateway, edge, plant.authenticator, refused, health, plant.brake, resource, beside
     )
     pages = pages_of(plant)
-    if (joined := console_of(plant, settings, logouts, refused)) is not None:
+    if (joined := console_of(plant, gateway, settings, logouts, refused)) is not None:
         ingress.console, pages.visitors = joined.application, joined.visitors
         ingress.news = joined.news
     ingress.pages = pages.app
@@ -52,6 +54,7 @@ def ingress_of(
 
 def console_of(
     plant: Plant,
+    gateway: Gateway,
     settings: Callable[[], Settings],
     logouts: Logouts,
     refused: Callable[[str, str], None],
@@ -62,7 +65,9 @@ def console_of(
     """
     if settings().console.issuer is None:
         return None
-    made: Joined = loaded("lockgate.app.console").console_for(plant, settings, logouts, refused)
+    asked = Previews(lambda: previews(settings()), lambda: gateway.state, plant.tools)
+    room = loaded("lockgate.app.console")
+    made: Joined = room.console_for(plant, settings, logouts, refused, asked)
     return made
 
 

@@ -5,6 +5,7 @@ from os import urandom
 
 from lockgate.app.console_door import Joined
 from lockgate.app.news import News
+from lockgate.app.previews import Previews
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import Console, rules_of
 from lockgate.app.stamps import now_ms
@@ -27,6 +28,7 @@ def console_for(
     settings: Callable[[], Settings],
     logouts: Logouts,
     refused: Callable[[str, str], None],
+    previews: Previews,
 ) -> Joined:
     """``settings``: those in force when asked. Raises ``ReferenceBroken`` and ``StoreDown``."""
     asked, stores = settings().console, plant.stores
@@ -44,6 +46,7 @@ def console_for(
         changes=news,
         inquiries=plant.inquiries,
         approvers=plant.approvers,
+        previews=previews,
     )
     return Joined(console(backing), Visitors(backing), news)
 

@@ -108,6 +108,15 @@ class Listen(Closed):
         return self
 
 
+class PreviewSettings(Closed):
+    """What says what a held call would do, without doing it."""
+
+    tool: Name
+    """Tool of the same upstream. It must change nothing. Policy must permit it to System."""
+    arguments: dict[Name, Text]
+    """Its arguments: {/sql} stands for the held call's argument, also behind EXPLAIN."""
+
+
 class ToolSettings(Closed):
     """What policy needs to know of one tool."""
 
@@ -115,6 +124,8 @@ class ToolSettings(Closed):
     """Arguments that policy may read, and their type. Others never reach policy."""
     hold: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")] | None = None
     """Whose yes every call of this tool needs (a factor, for instance data-owner)."""
+    preview: PreviewSettings | None = None
+    """Shown to whoever is asked."""
 
 
 class UpstreamSettings(Closed):

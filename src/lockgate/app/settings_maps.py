@@ -1,7 +1,10 @@
 """What parts of the gate take from the settings."""
 
+from collections.abc import Mapping
+
 from lockgate.app.settings import Settings
 from lockgate.approval.gate import Marks
+from lockgate.approval.preview import PreviewRule
 from lockgate.pipeline.caller import Endpoint
 from lockgate.policy.mapping import ArgumentMapping
 
@@ -22,6 +25,15 @@ def argument_mapping(settings: Settings) -> ArgumentMapping:
             if known.arguments
         }
     )
+
+
+def previews(settings: Settings) -> Mapping[tuple[str, str], PreviewRule]:
+    return {
+        (upstream, tool): PreviewRule(known.preview.tool, known.preview.arguments)
+        for upstream, one in settings.upstreams.items()
+        for tool, known in one.tools.items()
+        if known.preview
+    }
 
 
 def marks(settings: Settings) -> Marks:

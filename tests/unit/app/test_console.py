@@ -4,6 +4,7 @@ import pytest
 
 from lockgate.app.beside import console_of, logouts_of
 from lockgate.app.console import client_of, console_for
+from lockgate.app.previews import Previews
 from lockgate.app.registering import resolved
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import Console
@@ -11,6 +12,7 @@ from lockgate.app.stores import open_stores
 from lockgate.app.wiring import Plant
 from lockgate.model.reference import ReferenceBroken
 from support.browser import Browser, to_application
+from support.staged import stage_of
 
 ASKED = Console(issuer="https://login.example/t1", origin="https://gate.example",
                 provider_origins=("https://keys.example",))  # fmt: skip
@@ -37,11 +39,13 @@ async def test_the_console_stands_on_the_gateways_stores(tmp_path: Path) -> None
 
     plant = Plant(open_stores(tmp_path / "data"), settings())
     logouts = logouts_of(plant, str(ASKED.issuer))
+    gateway = stage_of().gateway
+    asked = Previews(dict, lambda: gateway.state, plant.tools)
     try:
-        assert console_of(plant, Settings, logouts, lambda _, __: None) is None
-        found = console_of(plant, settings, logouts, lambda _, __: None)
+        assert console_of(plant, gateway, Settings, logouts, lambda _, __: None) is None
+        found = console_of(plant, gateway, settings, logouts, lambda _, __: None)
         assert found is not None
-        other = console_for(plant, settings, logouts, lambda _, __: None)
+        other = console_for(plant, settings, logouts, lambda _, __: None, asked)
         for joined in (found, other):
             browser = Browser(to_application(joined.application), "https://gate.example")
             page = await browser.get("/console/recover")

@@ -54,6 +54,7 @@ def routes(backing: Backing) -> list[Route]:
         Route("/console/live", Live(backing).stream),
         shown(backing, APPROVALS, approvals.room),
         shown(backing, f"{APPROVALS}/{{id}}", approvals.one),
+        shown(backing, f"{APPROVALS}/{{id}}/preview", approvals.preview),
         shown(backing, f"{APPROVALS}/{{id}}/sign-in", approvals.sign_in),
         taken(backing, f"{APPROVALS}/answer", approvals.answer),
         taken(backing, f"{APPROVALS}/withdraw", approvals.withdraw),

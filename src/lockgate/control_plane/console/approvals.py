@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from lockgate.approval.preview import NoPreview, plan_facts
 from lockgate.control_plane.console.backing import Backing
 from lockgate.control_plane.console.pages import go
 from lockgate.control_plane.console.rooms import APPROVALS
@@ -65,10 +66,27 @@ class ApprovalPages:
     async def one(self, visit: Visit) -> Response:
         facts = await asyncio.to_thread(self._facts, visit)
         one = facts.seen.asked.inquiry
+        pending = one.state == "pending"
         return visit.page(
             "approval.html", one.title, facts=facts, one=one, votes=facts.seen.asked.votes,
-            live=one.state in LIVE, base=APPROVALS, pause=self._pause(visit, facts),
+            live=one.state in LIVE, preview=pending and self._offered(facts), base=APPROVALS,
+            pause=self._pause(visit, facts),
             tokens={way: visit.token(f"{APPROVALS}/{way}") for way in ("answer", "withdraw")},
+        )  # fmt: skip
+
+    async def preview(self, visit: Visit) -> Response:
+        """What it would do, where its upstream can say. A part of the question's page."""
+        facts = await asyncio.to_thread(self._facts, visit)
+        said, why = "", ""
+        try:
+            if facts.seen.call is None or facts.withheld:
+                raise NoPreview("the arguments are not shown to you, or kept no more")
+            said = await self._backing.previews.preview(facts.seen.call)
+        except NoPreview as none:
+            why = str(none)
+        return visit.page(
+            "preview.html", "Preview", said=said, why=why, plan=plan_facts(said), base=APPROVALS,
+            one=facts.seen.asked.inquiry,
         )  # fmt: skip
 
     async def sign_in(self, visit: Visit) -> Response:
@@ -129,6 +147,12 @@ class ApprovalPages:
             grave=self._grave(seen),
             fresh=self._fresh(visit),
         )
+
+    def _offered(self, facts: Facts) -> bool:
+        call = facts.seen.call
+        if call is None or facts.withheld:
+            return False
+        return self._backing.previews.offered(call.upstream.name, call.target)
 
     def _service(self, visit: Visit) -> Approvals:
         return self._backing.approvals_of(visit.visitor)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
+from typing import Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lockgate.approval.approvers import Approvers
+from lockgate.approval.payload import StoredCall
 from lockgate.approval.ports import InquiryStore
 from lockgate.control_plane.console.changes import Changes
 from lockgate.control_plane.console.pages import SESSION, put_cookie
@@ -34,6 +36,16 @@ class SignedOut(Exception):
     """Nobody is signed in (any more)."""
 
 
+class Previews(Protocol):
+    """What held calls would do."""
+
+    def offered(self, upstream: str, tool: str) -> bool: ...
+
+    async def preview(self, held: StoredCall) -> str:
+        """Raises ``approval.preview.NoPreview``."""
+        ...
+
+
 class Backing(msgspec.Struct, frozen=True):
     provider: Provider
     sessions: Sessions
@@ -49,6 +61,7 @@ class Backing(msgspec.Struct, frozen=True):
     changes: Changes
     inquiries: InquiryStore
     approvers: Approvers
+    previews: Previews
 
     def privileges_of(self, actor: Actor) -> Privileges:
         return Privileges(self.privileges, self.events, self.rules(), actor,

@@ -72,6 +72,7 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters.update(
     when=when, ago=ago, iso=timestamp, duration=duration, json=_json,
     visible=lambda value: visible(str(value)),
+    lines=lambda text: "\n".join(map(visible, str(text).split("\n"))),
 )  # fmt: skip
 _TEMPLATES.globals.update(asset=href, frame=None, now=0)
 

@@ -97,6 +97,7 @@ PAGES: Mapping[str, Duty] = {
     "/console/approvals/{id}": Duty(contents=("approver",), because=_ANSWERS.because),
     "/console/approvals/answer": _ANSWERS,
     "/console/approvals/withdraw": _ANSWERS,
+    "/console/approvals/{id}/preview": Duty(contents=("approver",), because=_ANSWERS.because),
     "/console/approvals/{id}/sign-in": _ANSWERS,
     "/console/roles": _ROLES,
     "/console/sign-in": _DOOR,

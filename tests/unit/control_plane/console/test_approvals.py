@@ -129,3 +129,20 @@ async def test_a_provider_that_did_not_ask_anew_is_not_believed(desk: ConsoleDes
     back = await desk.back(dora, desk.issuer.authorize(begun.header("location"), "dora"))
     assert back.status == 400
     assert "Sign in again" in (await dora.get(f"{ROOM}/q1")).text
+
+
+async def test_what_it_would_do_is_shown_where_the_upstream_can_say(desk: ConsoleDesk) -> None:
+    ask(desk)
+    dora, vera = await desk.signed_in("dora"), await desk.signed_in("vera")
+    place = f"{ROOM}/q1/preview"
+    assert place not in (await dora.get(f"{ROOM}/q1")).text
+    desk.preview_says = "SCAN patient\n\x1b[31m"
+    assert place in (await dora.get(f"{ROOM}/q1")).text
+    page = (await dora.get(place)).text
+    assert "SCAN patient" in page
+    assert "\\u{001b}" in page
+    assert "unknown rows" in page
+    assert "not shown to you" in (await vera.get(place)).text
+    desk.preview_says = "none"
+    assert "this tool has none" in (await dora.get(place)).text
+    assert (await (await desk.signed_in("eve")).get(place)).status == 403

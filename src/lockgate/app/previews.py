@@ -1,0 +1,70 @@
+"""Previews of held calls: Lockgate's own calls to what an upstream offers for that."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+import orjson
+
+from lockgate.app.gateway import State
+from lockgate.app.stamps import stamp
+from lockgate.approval.payload import StoredCall
+from lockgate.approval.preview import NoPreview, PreviewRule, arguments_for
+from lockgate.model import SYSTEM, Call, JournalDown, Reply
+from lockgate.pipeline.resolve import ToolBook
+from lockgate.pipeline.run import SILENT, Refused, run
+
+LONGEST = 20_000
+"""Characters that are shown."""
+
+Rules = Mapping[tuple[str, str], PreviewRule]
+"""By upstream and held tool."""
+
+
+class Previews:
+    """The call is the ``system`` principal's, over the connection of whoever asked: policy must
+    permit it, and it is inspected and recorded as every call."""
+
+    def __init__(
+        self, rules: Callable[[], Rules], state: Callable[[], State], tools: ToolBook
+    ) -> None:
+        self._rules = rules
+        self._state = state
+        self._tools = tools
+
+    def offered(self, upstream: str, tool: str) -> bool:
+        return (upstream, tool) in self._rules()
+
+    async def preview(self, held: StoredCall) -> str:
+        """Raises ``NoPreview``."""
+        rule = self._rules().get((held.upstream.name, held.target))
+        if rule is None:
+            raise NoPreview("this tool has none")
+        call = self._call(held, rule)
+        try:
+            answer = await run(call, self._state().gate, SILENT)
+        except JournalDown:
+            raise NoPreview("nothing can be recorded now") from None
+        if isinstance(answer, Refused):
+            raise NoPreview(f"it was refused: {answer.reason}")
+        said = answer.said
+        if not isinstance(said, Reply) or said.is_error:
+            raise NoPreview("the upstream answered with an error")
+        return _text(said)
+
+    def _call(self, held: StoredCall, rule: PreviewRule) -> Call:
+        place = self._state().resolver.upstreams.get(held.upstream.name)
+        terms = held.call().terms
+        tool = self._tools.get(held.upstream.name, terms, rule.tool)
+        if place != held.upstream or tool is None:
+            raise NoPreview(f"{held.upstream.name} does not offer {rule.tool} now")
+        arguments = arguments_for(rule, held.arguments)
+        params = orjson.dumps({"name": rule.tool, "arguments": arguments})
+        ours = msgspec.structs.replace(SYSTEM, on_behalf=held.principal.holder)
+        return Call(stamp().id, ours, "tools/call", place, rule.tool, params, tool, held.envelope)
+
+
+def _text(said: Reply) -> str:
+    parts = said.decoded.get("content", [])
+    texts = [part.get("text", "") for part in parts if isinstance(part, dict)]
+    found = "\n".join(text for text in texts if isinstance(text, str))
+    return found if len(found) <= LONGEST else f"{found[:LONGEST]} ... ({len(found)} characters)"

@@ -1,0 +1,45 @@
+from typing import Any
+
+import pytest
+
+from lockgate.approval.preview import NoPreview, PlanFact, PreviewRule, arguments_for, plan_facts
+
+EXPLAIN = PreviewRule("query", {"sql": "EXPLAIN {/sql}", "db": "main"})
+POSTGRES = """Update on prescription  (cost=0.15..8.17 rows=1 width=46)
+  ->  Index Scan using pk on public.patient p  (cost=0.15..8.17 rows=12 width=46)"""
+
+
+def test_an_argument_that_stands_alone_goes_over_as_it_is() -> None:
+    rule = PreviewRule("dry_run", {"dose": "{/a/dose}", "kind": "x"})
+    assert arguments_for(rule, {"a": {"dose": 5}}) == {"dose": 5, "kind": "x"}
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT 1", "update t set a = 1 where b = 2;", "WITH x AS (SELECT 1) DELETE FROM t"]
+)
+def test_one_statement_is_explained(sql: str) -> None:
+    assert arguments_for(EXPLAIN, {"sql": sql}) == {"sql": f"EXPLAIN {sql}", "db": "main"}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT 1; DROP TABLE t", "ANALYZE DELETE FROM t", "(ANALYZE) DELETE FROM t",
+     "/* */ SELECT 1; DELETE FROM t", "DROP TABLE t", "", 7, None, ["SELECT 1"],
+     "SELECT ';' FROM t", "verbose delete from t", "SELECT 1;;", "-- x\nDELETE FROM t"],
+)  # fmt: skip
+def test_whatever_could_run_is_not_even_asked_about(sql: Any) -> None:
+    with pytest.raises(NoPreview):
+        arguments_for(EXPLAIN, {"sql": sql})
+
+
+def test_an_argument_that_is_not_there() -> None:
+    with pytest.raises(NoPreview, match="no argument /sql"):
+        arguments_for(EXPLAIN, {"query": "SELECT 1"})
+
+
+def test_tables_and_rows_of_a_plan() -> None:
+    assert plan_facts(POSTGRES) == (PlanFact("prescription", 1), PlanFact("public.patient", 12))
+    assert plan_facts("QUERY PLAN\n`--SEARCH patient USING INDEX x (id=?)\n`--SCAN visit") == (
+        PlanFact("patient"), PlanFact("visit"),
+    )  # fmt: skip
+    assert plan_facts("All is well.") == ()
