@@ -48,6 +48,7 @@ from lockgate.app.demo.clinic_records import (
     Patient,
     Patients,
     PhoneChange,
+    Prescription,
     Refund,
     Refusal,
     WardCount,
@@ -87,6 +88,8 @@ Amount = Annotated[
         }
     ),
 ]
+Drug = Annotated[str, Field(pattern=r"^[a-z]{3,40}$", description="Generic name")]
+Dose = Annotated[int, Field(ge=1, le=10_000, strict=True, description="Milligrams a day")]
 ExportedWard = Annotated[Ward, Field(json_schema_extra={"x-mcp-header": "Ward"})]
 """Mirrored in ``Mcp-Param-Ward`` over HTTP, so that the demo crosses that rule too."""
 
@@ -129,6 +132,10 @@ class ClinicTools(NamedTuple):
     def refund(self, invoice_id: InvoiceId, amount: Amount) -> Refund:
         """Pay back an invoice or a part of it."""
         return self.records.refund(invoice_id, amount)
+
+    def update_prescription(self, patient_id: PatientId, drug: Drug, dose_mg: Dose) -> Prescription:
+        """Set what a patient takes of a drug each day."""
+        return self.records.prescribe(patient_id, drug, dose_mg)
 
     def delete_patient(self, patient_id: PatientId) -> Deletion:
         """Delete a patient with all notes and invoices, for good."""
@@ -181,6 +188,7 @@ def _tools(clinic: ClinicTools) -> list[Tool]:
         _tool(clinic.add_note, "Add a note", add),
         _tool(clinic.update_phone, "Change a phone number", replace),
         _tool(clinic.refund, "Refund an invoice", spend),
+        _tool(clinic.update_prescription, "Change a prescription", replace),
         _tool(clinic.delete_patient, "Delete a patient", replace),
     ]
 

@@ -36,6 +36,12 @@ CREATE TABLE notes (
   written_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
   text TEXT NOT NULL
 ) STRICT;
+CREATE TABLE prescriptions (
+  patient_id TEXT NOT NULL REFERENCES patients ON DELETE CASCADE,
+  drug TEXT NOT NULL,
+  dose_mg INTEGER NOT NULL CHECK (dose_mg > 0),
+  PRIMARY KEY (patient_id, drug)
+) STRICT;
 CREATE TABLE invoices (
   invoice_id TEXT PRIMARY KEY,
   patient_id TEXT NOT NULL REFERENCES patients ON DELETE CASCADE,
@@ -116,6 +122,13 @@ NOTES = (
     ("p-012", "carol", "2026-09-14T18:00:00Z", "Asthma attack, inhaler adjusted. Home tomorrow."),
 )
 
+PRESCRIPTIONS = (
+    # patient_id, drug, dose_mg
+    ("p-001", "metoprolol", 50),
+    ("p-002", "apixaban", 5),
+    ("p-009", "sertraline", 50),
+)
+
 INVOICES = (
     # invoice_id, patient_id, issued_on, item, cents
     ("i-001", "p-001", "2026-09-06", "Coronary stent", 1_245_000),
@@ -155,4 +168,5 @@ def _fill(db: sqlite3.Connection) -> None:
     db.executemany(
         "INSERT INTO notes (patient_id, author, written_at, text) VALUES (?, ?, ?, ?)", NOTES
     )
+    db.executemany("INSERT INTO prescriptions VALUES (?, ?, ?)", PRESCRIPTIONS)
     db.executemany("INSERT INTO invoices VALUES (?, ?, ?, ?, ?)", INVOICES)

@@ -82,6 +82,13 @@ class PhoneChange(BaseModel):
     phone: str
 
 
+class Prescription(BaseModel):
+    patient_id: str
+    drug: str
+    dose_mg: int
+    before_mg: int | None = Field(description="The dose until now")
+
+
 class Refund(BaseModel):
     refund_id: str
     invoice_id: str
@@ -212,6 +219,21 @@ class ClinicRecords:
             amount=_dollars(cents),
             refundable=_dollars(left - cents),
         )
+
+    def prescribe(self, patient_id: str, drug: str, dose_mg: int) -> Prescription:
+        with self._change() as db:
+            _one(db, "SELECT 1 FROM patients WHERE patient_id = ?", patient_id)
+            row = db.execute(
+                "SELECT dose_mg FROM prescriptions WHERE patient_id = ? AND drug = ?",
+                (patient_id, drug),
+            ).fetchone()
+            db.execute(
+                "INSERT INTO prescriptions VALUES (?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET dose_mg = excluded.dose_mg",
+                (patient_id, drug, dose_mg),
+            )
+        before = row["dose_mg"] if row else None
+        return Prescription(patient_id=patient_id, drug=drug, dose_mg=dose_mg, before_mg=before)
 
     def delete(self, patient_id: str) -> Deletion:
         """Remove a patient with everything that refers to them. There is no way back."""

@@ -120,6 +120,11 @@ limits:                     # for each principal
   calls_per_minute: {CALLS_PER_MINUTE}
   burst: {BURST}
 
+approvals:
+  factors:
+    acting-person:          # named in policies/clinic.cedar
+      confirm: true
+
 upstreams:
 """ + ("".join(map(yaml_of, upstreams)) or "  {}\n")
 

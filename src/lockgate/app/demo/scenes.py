@@ -12,7 +12,13 @@ import httpx2
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
-from lockgate.app.demo import scenes_flow, scenes_identity, scenes_policy, scenes_wire
+from lockgate.app.demo import (
+    scenes_approval,
+    scenes_flow,
+    scenes_identity,
+    scenes_policy,
+    scenes_wire,
+)
 from lockgate.app.demo.narration import LeftOut, Narrator, NotAsTold, SceneResult, Telling
 from lockgate.app.demo.stage import Stage
 from lockgate.control_plane.services.refused import Refused
@@ -54,6 +60,9 @@ SCENES: tuple[Scene, ...] = (
     Scene("A call that a person must approve",
           "Some things an agent may ask for but not decide.",
           scenes_policy.show_held_call),
+    Scene("A prescription",
+          "The doctor's agent prepares it; the doctor looks at it and confirms it by hand.",
+          scenes_approval.show_prescription),
     Scene("Arguments that do not fit",
           "Arguments are checked against the tool's own schema before anything is forwarded.",
           scenes_policy.show_schema),

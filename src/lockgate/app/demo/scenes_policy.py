@@ -166,7 +166,7 @@ async def show_held_call(stage: Stage, told: Telling) -> None:
 
 async def _show_approval(stage: Stage, told: Telling, held: str, asked: dict[str, str]) -> None:
     """A yes is for exactly one call, once."""
-    await stage.approve(held, "dora")
+    await stage.answer(held, "os:dora")
     before = await stage.now()
     other = await stage.call(ALICE, "modern", "clinic__delete_patient", {"patient_id": "p-010"})
     done = await stage.call(ALICE, "modern", "clinic__delete_patient", asked)

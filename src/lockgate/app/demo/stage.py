@@ -26,7 +26,7 @@ from lockgate.app.http_server import Server
 from lockgate.app.server import Running, address_of, greeter_of, opened, server_config
 from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms, stamp
-from lockgate.control_plane.services.approvals import Approvals
+from lockgate.control_plane.services.approvals import Approvals, Shown
 from lockgate.control_plane.services.privileges import Actor
 from lockgate.model import SYSTEM, Call, Effect, Recorded, Release, Reply
 from lockgate.pipeline.run import SILENT, run
@@ -130,14 +130,22 @@ class Stage:
         rows = await asyncio.to_thread(plant.stores.events.tail, most, after)
         return tuple(r for r in rows if after is None or r.event.kind != "auth.refused")
 
-    async def approve(self, call: str, approver: str) -> None:
-        """What ``lockgate approvals approve`` does, as this person."""
-        plant, actor = self.running.plant, Actor(f"os:{approver}", "cli")
-        service = Approvals(plant.inquiries, plant.stores.events, plant.approvers, actor, now_ms,
-                            token_bytes)  # fmt: skip
+    async def question(self, call: str, who: str) -> Shown:
+        """What a held call became, as this identity sees it."""
+        return await asyncio.to_thread(self._approvals(who).show, call)
+
+    async def answer(self, call: str, who: str) -> None:
+        """Say yes, as the console and ``lockgate approvals approve`` do. Raises ``Refused``."""
+        service = self._approvals(who)
         seen = await asyncio.to_thread(service.show, call)
         await asyncio.to_thread(service.answer, call, seen.asked.inquiry.digest, "yes")
-        await asyncio.to_thread(plant.approvals.refresh, now_ms())
+        await asyncio.to_thread(self.running.plant.approvals.refresh, now_ms())
+
+    def _approvals(self, who: str) -> Approvals:
+        plant, way = self.running.plant, "cli" if who.startswith("os:") else "console"
+        actor = Actor(who, way)  # type: ignore[arg-type]
+        return Approvals(plant.inquiries, plant.stores.events, plant.approvers, actor, now_ms,
+                         token_bytes)  # fmt: skip
 
     async def start(self, upstream: Behind, holder: str) -> Started:
         """Start an upstream by listing its tools, as Lockgate's own probe does and through the same

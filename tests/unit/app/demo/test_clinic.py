@@ -20,7 +20,7 @@ from lockgate.app.demo.clinic_records import ClinicRecords
 
 MODES = ("legacy", "2026-07-28")
 READS = ["find_patients", "get_patient", "read_notes", "get_billing", "billing_totals"]
-WRITES = ["add_note", "update_phone", "refund", "delete_patient"]
+WRITES = ["add_note", "update_phone", "refund", "update_prescription", "delete_patient"]
 TEMPLATE = types.ResourceTemplateReference(uri="clinic://patients/{patient_id}")
 DEADLINE = 30.0
 
@@ -74,7 +74,7 @@ async def test_tools_say_what_they_take_give_and_do(database: Path, mode: str) -
         assert tool.annotations
         assert tool.annotations.read_only_hint is (name not in WRITES)
     destructive = [n for n, t in tools.items() if t.annotations and t.annotations.destructive_hint]
-    assert destructive == ["update_phone", "refund", "delete_patient"]
+    assert destructive == ["update_phone", "refund", "update_prescription", "delete_patient"]
     assert tools["refund"].input_schema["properties"]["amount"]["type"] == "number"
 
 
@@ -100,6 +100,9 @@ async def test_the_writing_tools_last_beyond_the_connection(database: Path, mode
         await _content(client, "update_phone", patient_id="p-002", phone="+1-202-555-0150")
         refund = await _content(client, "refund", invoice_id="i-003", amount=99.99)
         assert refund["refundable"] == 80.01
+        dose = {"patient_id": "p-001", "drug": "metoprolol", "dose_mg": 75}
+        changed = await _content(client, "update_prescription", **dose)
+        assert (changed["before_mg"], changed["dose_mg"]) == (50, 75)
         await _content(client, "delete_patient", patient_id="p-003")
     async with _client(database, mode) as client:
         notes = await _content(client, "read_notes", patient_id="p-002", limit=1)
@@ -119,6 +122,9 @@ async def test_the_writing_tools_last_beyond_the_connection(database: Path, mode
         ("read_notes", {"patient_id": "p-001", "limit": 0}),
         ("billing_totals", {"month": "2026-13"}),
         ("update_phone", {"patient_id": "p-001", "phone": "call me"}),
+        ("update_prescription", {"patient_id": "p-001", "drug": "metoprolol", "dose_mg": 0}),
+        ("update_prescription", {"patient_id": "p-001", "drug": "metoprolol", "dose_mg": "75"}),
+        ("update_prescription", {"patient_id": "p-099", "drug": "metoprolol", "dose_mg": 75}),
         ("refund", {"invoice_id": "i-002", "amount": "20.00"}),
         ("refund", {"invoice_id": "i-002", "amount": True}),
         ("refund", {"invoice_id": "i-002", "amount": 0}),

@@ -61,7 +61,7 @@ def test_every_policy_has_an_id_of_its_own_and_every_forbid_a_hold() -> None:
     ids = [p["annotations"]["id"] for p in policies]
     assert len(set(ids)) == len(ids)
     forbids = [p for p in policies if p["effect"] == "forbid"]
-    assert [p["annotations"].get("hold") for p in forbids] == ["owner"]
+    assert [p["annotations"].get("hold") for p in forbids] == ["acting-person", "owner"]
 
 
 def test_each_role_has_its_own_tools_and_others_none() -> None:

@@ -14,7 +14,7 @@ async def test_a_stage_tells_what_was_said_recorded_and_reached(tmp_path: Path) 
     heard: list[Started] = []
     async with staged(tmp_path, clinic(tmp_path)) as stage:
         await stage.start_all(heard.append)
-        assert len(stage.started["clinic"].tools) == 10
+        assert len(stage.started["clinic"].tools) == 11
         versions = {stage.client(who, era).protocol_version for who in (ALICE, BOB) for era in ERAS}
         assert versions == {"2026-07-28", "2025-11-25"}
         assert stage.client(REPORTS, "modern")

@@ -43,6 +43,11 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_delegation"),
     )
+    _others()
+    op.drop_table("approval")
+
+
+def _others() -> None:
     names = ("source", "entity", "relation", "who")
     op.create_table(
         "relation",
@@ -58,7 +63,6 @@ def upgrade() -> None:
           for name in ("opened", "seen", "expires", "fresh")),
         sa.PrimaryKeyConstraint("hash", name="pk_console_session"),
     )  # fmt: skip
-    op.drop_table("approval")
 
 
 def downgrade() -> None:
