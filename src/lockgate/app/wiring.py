@@ -26,6 +26,7 @@ from lockgate.app.upstream_identity import reach_of as reach_outward
 from lockgate.approval.approvers import Approvers
 from lockgate.approval.desk import Desk
 from lockgate.approval.facts import approvals_of
+from lockgate.approval.leases import Leases
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
 from lockgate.identity.key_uses import KeyUses
@@ -107,7 +108,10 @@ class Plant:
         self.journal = GroupCommitJournal(stores.events)
         self.ring = KeyRing(stores.keys)
         self.inquiries = inquiries_of(stores)
-        self.approvals = StandingApprovals(self.inquiries, now_ms, among.node)
+        self.leases = Leases(self.inquiries, now_ms, new_id)
+        self.approvals = StandingApprovals(
+            self.inquiries, now_ms, among.node, working=self.leases.working
+        )
         self.sessions = StoredSessions(stores.engine, now_ms)
         self.states = StoredSessionStates(stores.engine, now_ms)
         self.shared = StoredConfiguration(stores.engine, stores.host, now_ms)
@@ -136,6 +140,8 @@ class Plant:
             now_ms,
             new_id,
             unguessable_id,
+            self.leases.working,
+            lambda: self.approvals.version,
         )
         self._settings = settings
         self.authenticator = Standing(self.identities.authenticator, self.directory, rules)

@@ -191,6 +191,12 @@ REASONS = _catalogue(
        "it.", "Call again to ask anew."),
     _R("approval.revoked", "The approval was taken back before it was used.",
        "Call again to ask anew."),
+    _R("approval.lapsed", "Whoever approved this may not approve it any more.",
+       "Call again to ask anew."),
+    _R("approval.tool-changed", "The tool's definition is not the one that was approved.",
+       "Call again to ask anew."),
+    _R("approval.unknown-handle", "There is no such question of yours, or it is kept no more.",
+       "Send the handle exactly as it was given, with the credential that asked."),
     _R("approval.interrupted", "It was approved and begun, and nobody can say whether it ran to "
        "its end.", "Look whether it was done before you ask again."),
     _R("approval.gone", "This question is answered already, or its time is over."),

@@ -14,6 +14,7 @@ import pytest
 
 from lockgate.app.front import edge_of, front_of, scheme_of
 from lockgate.app.reload import Reloader
+from lockgate.app.reload import read_policies
 from lockgate.app.server import (
     CONNECTIONS,
     Running,
@@ -21,7 +22,6 @@ from lockgate.app.server import (
     health,
     listen,
     opened,
-    read_policies,
     serve,
     server_config,
 )
