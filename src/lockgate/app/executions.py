@@ -93,17 +93,12 @@ class Executions:
         self._in_force = in_force
         self._inflight = inflight
         self._running: set[str] = set()
-        self._open = True
-
-    def close(self) -> None:
-        """From here on nothing is begun."""
-        self._open = False
 
     async def look(self) -> None:
         """Begin what is approved and nobody's. Raises ``StoreDown`` where nobody can say."""
         now, approvals = now_ms(), self._plant.approvals
         for asked in reversed(approvals.live()):  # the oldest first
-            if not self._open or len(self._running) >= MOST_AT_ONCE:
+            if self._inflight.draining or len(self._running) >= MOST_AT_ONCE:
                 return
             if is_due(asked.inquiry, now) and asked.inquiry.id not in self._running:
                 self._begin(asked)

@@ -97,19 +97,25 @@ async def opened(
     provisioning = Provisioning(plant, ingress, refused)
     provisioning.built(settings)()
     await crew.join(plant, gateway, ingress.streams, reloader)
+    background = _begun(plant, gateway, reloader, provisioning)
+    try:
+        yield Running(gateway, plant, reloader, ingress, settings, refused)
+    finally:
+        await _drain(gateway, settings, crew)
+        await background.stop()
+        await _close(plant, gateway, crew)
+
+
+def _begun(
+    plant: Plant, gateway: Gateway, reloader: Reloader, provisioning: Provisioning
+) -> Background:
     background = Background(plant, reloader)
     executions = Executions(plant, lambda: gateway.state, gateway.inflight)
     background.start(
         every(TICK_SECONDS, "keeping streams", gateway.hub.tick), provisioning.task(),
         background.carrying_out(executions.look),
     )  # fmt: skip
-    try:
-        yield Running(gateway, plant, reloader, ingress, settings, refused)
-    finally:
-        executions.close()
-        await _drain(gateway, settings, crew)
-        await background.stop()
-        await _close(plant, gateway, crew)
+    return background
 
 
 async def _planted(stores: Stores, settings: Settings, crew: Crew, front: Front) -> Plant:

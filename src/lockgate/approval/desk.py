@@ -17,7 +17,9 @@ from lockgate.model.inquiry import DONE, LIVE, Inquiry, Kept, Need, plainly
 RUNNING_SECONDS = 20.0
 """How long whoever asks again waits for what runs: most clients give up after 60."""
 LOOK_SECONDS = 0.1
-"""Between two looks whether it is over. Only a change of any question is read."""
+"""Between two looks whether any question has changed; then, and"""
+LONGEST_SECONDS = 1.0
+"""after this time in any case, it is read whether it is over."""
 _TRIES = 5
 
 
@@ -53,7 +55,7 @@ class Desk:
         new_id: Callable[[], str],
         new_secret_id: Callable[[], str],
         working: set[str] | None = None,
-        changes: Callable[[], int] | None = None,
+        changes: Callable[[], int] = lambda: 0,
         patience: float = RUNNING_SECONDS,
     ) -> None:
         """``new_id``: of events; ``new_secret_id``: of questions, so that nobody guesses one;
@@ -81,15 +83,14 @@ class Desk:
     async def join(self, ids: Sequence[str]) -> Held:
         """Somebody else runs what these were approved for: what comes of it, if it comes soon.
         Raises ``StoreDown``."""
-        ends = asyncio.get_running_loop().time() + self._patience
-        seen = None
+        loop = asyncio.get_running_loop()
+        ends, seen, due = loop.time() + self._patience, -1, 0.0
         while True:
-            before, seen = seen, self._changes() if self._changes else None
-            if seen is None or seen != before:
+            before, seen = seen, self._changes()
+            if seen != before or loop.time() >= due:
                 held = await asyncio.to_thread(self._now, ids)
-                if held.reason != "approval.running":
-                    return held
-            if asyncio.get_running_loop().time() >= ends:
+                due = loop.time() + LONGEST_SECONDS
+            if held.reason != "approval.running" or loop.time() >= ends:
                 return held
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -4,43 +4,23 @@
 ``remedy`` says what would make it pass. ``docs/reasons.md`` is generated from this file.
 """
 
-import msgspec
-
-INVALID_REQUEST = -32600
-METHOD_NOT_FOUND = -32601
-INVALID_PARAMS = -32602
-INTERNAL = -32603
-PARSE_ERROR = -32700
-HEADER_MISMATCH = -32020
-MISSING_CAPABILITY = -32021
-UNSUPPORTED_VERSION = -32022
-REFUSED = -31000
-"""Lockgate's own refusals that are not tool results. Outside the range JSON-RPC reserves."""
-
-
-class Uncatalogued(Exception):
-    """A reason code that this file does not list."""
-
-
-class Reason(msgspec.Struct, frozen=True):
-    code: str
-    says: str
-    remedy: str = ""
-    rpc: int = REFUSED
-    http: int = 200
-    """HTTP status where the refusal is the whole answer to a POST."""
-
-
-def _catalogue(*reasons: Reason) -> dict[str, Reason]:
-    found = {r.code: r for r in reasons}
-    if len(found) != len(reasons):
-        raise Uncatalogued("a reason code is listed twice")
-    return found
-
+from lockgate.model.reason import (
+    HEADER_MISMATCH,
+    INTERNAL,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    MISSING_CAPABILITY,
+    PARSE_ERROR,
+    REFUSED,
+    UNSUPPORTED_VERSION,
+    Reason,
+    catalogue,
+)
 
 _R = Reason
 
-REASONS = _catalogue(
+REASONS = catalogue(
     # Yes.
     _R("policy.permitted", "Policy permits this."),
     _R("policy.listed", "Policy decided what this list shows."),
@@ -161,8 +141,7 @@ REASONS = _catalogue(
     # Judgement: steps 5 to 10.
     _R("policy.denied", "Policy does not permit this.",
        "Ask the policy's owner, quoting the call id."),
-    _R("policy.no-rule", "No policy permits this.",
-       "Ask the policy's owner, quoting the call id."),
+    _R("policy.no-rule", "No policy permits this.", "Ask the policy's owner, quoting the call id."),
     _R("policy.error", "The policy could not be evaluated, so nothing is permitted.",
        "Tell the operator, quoting the call id."),
     _R("policy.argument-type", "An argument that policy needs has another type or spelling.",
@@ -177,18 +156,16 @@ REASONS = _catalogue(
     _R("schema.unusable", "The tool's input schema is unusable, so arguments cannot be checked.",
        "Tell the operator: the upstream publishes a broken schema."),
     _R("approval.needed", "A person must approve this call first.",
-       "Tell the user that it waits for approval. Call again with identical arguments later, or "
-       "call lockgate_result with the handle."),
+       "Tell the user. Later call again with identical arguments, or call lockgate_result."),
     _R("approval.running", "This call was approved and is running.",
-       "Call again with identical arguments, or call lockgate_result with the handle."),
+       "Call again with identical arguments, or call lockgate_result."),
     _R("approval.denied", "A person was asked about this call and said no.",
        "Do not try again; tell the user."),
     _R("approval.vetoed", "A person stopped this call.", "Do not try again; tell the user."),
     _R("approval.expired", "Nobody answered in time, or it was not used in time.",
        "Call again to ask anew."),
     _R("approval.cancelled", "Whoever asked took the question back.", "Call again to ask anew."),
-    _R("approval.superseded", "What was asked for has changed since, or another question replaced "
-       "it.", "Call again to ask anew."),
+    _R("approval.superseded", "What was asked for has changed since.", "Call again to ask anew."),
     _R("approval.revoked", "The approval was taken back before it was used.",
        "Call again to ask anew."),
     _R("approval.lapsed", "Whoever approved this may not approve it any more.",
@@ -208,8 +185,7 @@ REASONS = _catalogue(
        "Try again later."),
     _R("approval.too-many", "Too many of your calls wait for a person already.",
        "Wait until they are answered."),
-    _R("approval.used", "The approval was used or withdrawn meanwhile.",
-       "Ask for a new approval."),
+    _R("approval.used", "The approval was used or withdrawn meanwhile.", "Ask for a new approval."),
     _R("obligation.cannot", "Policy demands a change that the gateway cannot make.",
        "Tell the operator, quoting the call id."),
     _R("pipeline.no-controls", "No control judged this."),

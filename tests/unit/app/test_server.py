@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from lockgate.app.front import edge_of, front_of, scheme_of
-from lockgate.app.reload import Reloader
-from lockgate.app.reload import read_policies
+from lockgate.app.reload import Reloader, read_policies
 from lockgate.app.server import (
     CONNECTIONS,
     Running,
