@@ -18,6 +18,7 @@ from lockgate.app.beside import ingress_of
 from lockgate.app.connect_pages import base_of
 from lockgate.app.crew import Crew
 from lockgate.app.edge import Edge
+from lockgate.app.executions import Executions
 from lockgate.app.front import Front, edge_of, front_of, scheme_of
 from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
@@ -102,8 +103,7 @@ async def opened(
     provisioning = Provisioning(plant, ingress, refused)
     provisioning.built(settings)()
     await crew.join(plant, gateway, ingress.streams, reloader)
-    background = Background(plant, reloader)
-    background.start(provisioning.task(), *_kept_current(gateway, ingress))
+    background = _begun(plant, gateway, reloader, provisioning, ingress)
     try:
         yield Running(gateway, plant, reloader, ingress, settings, refused)
     finally:
@@ -116,6 +116,18 @@ def _kept_current(gateway: Gateway, ingress: Ingress) -> Iterator[Coroutine[Any,
     yield every(TICK_SECONDS, "keeping streams", gateway.hub.tick)
     if ingress.news is not None:
         yield ingress.news.task()
+
+
+def _begun(
+    plant: Plant, gateway: Gateway, reloader: Reloader, provisioning: Provisioning, ingress: Ingress
+) -> Background:
+    background = Background(plant, reloader)
+    executions = Executions(plant, lambda: gateway.state, gateway.inflight)
+    background.start(
+        provisioning.task(), *_kept_current(gateway, ingress),
+        background.carrying_out(executions.look),
+    )  # fmt: skip
+    return background
 
 
 async def _planted(stores: Stores, settings: Settings, crew: Crew, front: Front) -> Plant:
