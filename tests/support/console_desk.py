@@ -13,8 +13,9 @@ from lockgate.control_plane.console.backing import Backing
 from lockgate.control_plane.console.ending import EndingStore, SessionsEnd
 from lockgate.control_plane.console.provider import Client, Provider
 from lockgate.control_plane.console.sessions import Sessions, SessionStore
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.logouts import Logouts
-from lockgate.control_plane.services.privileges import Actor, Rules
+from lockgate.control_plane.services.privileges import Rules
 from lockgate.identity.id_token import IdTokenCheck
 from lockgate.identity.logout_token import LogoutCheck
 from lockgate.model import AuditEvent

@@ -22,6 +22,10 @@ Answer = Literal["yes", "no", "veto"]
 """``no``: somebody who was asked says no. ``veto``: somebody who may stop anything does."""
 
 
+Via = Literal["console", "cli", "api", "scim", "ldap", "departure", "back-channel logout"]
+"""By which way somebody, or a part that acts by itself, does something."""
+
+
 class Need(msgspec.Struct, frozen=True):
     """How many people of one factor must say yes."""
 
@@ -100,7 +104,7 @@ class Vote(msgspec.Struct, frozen=True):
     """Whose yes theirs may count as."""
     by_delegation: str = ""
     """Identity of who let them answer."""
-    via: Literal["console", "cli", "api"] = "console"
+    via: Via = "console"
     note: str = ""
 
 

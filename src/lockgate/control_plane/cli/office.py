@@ -12,14 +12,13 @@ from lockgate.approval.approvers import Approvers
 from lockgate.approval.ports import InquiryStore
 from lockgate.audit.ports import EventStore
 from lockgate.control_plane.services.accounts import AccountStore
-from lockgate.control_plane.services.acting import Acting, EventAppender
-from lockgate.control_plane.services.acting import Actor as Account
+from lockgate.control_plane.services.acting import Acting, Actor, EventAppender
 from lockgate.control_plane.services.approvals import Approvals
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.duties import COMMANDS, Duty
 from lockgate.control_plane.services.keys import KeyStore
 from lockgate.control_plane.services.people import PeopleStore
-from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
+from lockgate.control_plane.services.privileges import Privileges, PrivilegeStore, Rules
 from lockgate.control_plane.services.recovery import RecoveryStore
 from lockgate.control_plane.services.secret_status import SecretDesk
 from lockgate.control_plane.services.tokens import RevocationStore
@@ -121,7 +120,7 @@ def actor_of(office: Office) -> Actor:
 
 def acting_of(office: Office, events: EventAppender) -> Acting:
     """Whoever types. ``events``: where it is put on record."""
-    return Acting(Account(office.machine.user), events, office.now_ms, office.random_bytes)
+    return Acting(actor_of(office), events, office.now_ms, office.random_bytes)
 
 
 def privileges_of(office: Office, records: Records, actor: Actor | None = None) -> Privileges:

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from lockgate.control_plane.console.pages import SESSION, put_cookie
 from lockgate.control_plane.console.provider import Provider
 from lockgate.control_plane.console.sessions import Sessions
-from lockgate.control_plane.services.acting import EventAppender
+from lockgate.control_plane.services.acting import Actor, EventAppender
 from lockgate.control_plane.services.logouts import Logouts
-from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
+from lockgate.control_plane.services.privileges import Privileges, PrivilegeStore, Rules
 from lockgate.control_plane.services.recovery import Recovery, RecoveryStore
 from lockgate.model.console import ConsoleSession
 from lockgate.model.privilege import RECOVERY

@@ -11,8 +11,7 @@ from lockgate.approval.facts import still_good
 from lockgate.approval.payload import StoredCall, read_stored
 from lockgate.approval.ports import InquiryStore
 from lockgate.approval.rules import MOST_PER_HOUR
-from lockgate.control_plane.services.acting import EventAppender
-from lockgate.control_plane.services.privileges import Actor
+from lockgate.control_plane.services.acting import Actor, EventAppender
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import REASONS
 from lockgate.model.inquiry import LIVE, Answer, Asked, Inquiry, Kept, Need, Vote

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from lockgate.control_plane.services.acting import EventAppender
+from lockgate.control_plane.services.acting import Actor, EventAppender
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import AuditEvent
 from lockgate.model.privilege import ADMIN_ROLES, DANGEROUS, RECOVERY, AdminRole, Privilege
@@ -25,7 +25,6 @@ SHORTEST_MS = MINUTE_MS
 _LONGEST_REASON = 500
 
 State = Literal["waiting", "active", "denied", "withdrawn", "lapsed", "revoked", "expired"]
-Via = Literal["cli", "console"]
 
 
 class PrivilegeStore(Protocol):
@@ -68,21 +67,6 @@ class Rules(msgspec.Struct, frozen=True):
         """Of an operating system account."""
         subject = self.accounts.get(account)
         return f"oidc:{subject}" if subject else f"os:{account}"
-
-
-class Actor(msgspec.Struct, frozen=True):
-    """Who does it, as the machine or the identity provider says: never an option or a form."""
-
-    identity: str
-    via: Via
-    account: str = ""
-    """What the machine calls them (the operating system account, and whose it is used as), or the
-    identity provider. Only told."""
-
-    def told(self) -> bytes:
-        """For the journal's slot ``actor``."""
-        known = {"identity": self.identity, "account": self.account, "via": self.via}
-        return json.dumps({name: value for name, value in known.items() if value}).encode()
 
 
 class Privileges:

@@ -3,10 +3,10 @@ import json
 
 import pytest
 
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.privileges import (
     HOUR_MS,
     LAPSES_MS,
-    Actor,
     Privileges,
     Rules,
     state_of,
