@@ -7,7 +7,7 @@ import msgspec
 
 from lockgate.approval.rules import ApprovalRules, FactorRule
 from lockgate.model import Person
-from lockgate.model.inquiry import Delegation, Inquiry, Need
+from lockgate.model.inquiry import Delegation, Inquiry, Need, Vote
 from lockgate.model.person import folded
 
 APPROVER, RESPONDER = "approver", "responder"
@@ -18,6 +18,8 @@ class People(Protocol):
     """Everybody who is known to work here, in memory: ``store.directory.Directory``."""
 
     def alike(self, name: str) -> Sequence[Person]: ...
+
+    def employed(self, number: str) -> Sequence[Person]: ...
 
     def groups_of(self, person: Person) -> frozenset[str]: ...
 
@@ -88,12 +90,27 @@ class Approvers:
         other accounts that a source knows by the same external id or employee number."""
         return bool(self._names(one) & self._names(other))
 
+    def distinct(self, votes: Iterable[Vote]) -> tuple[Vote, ...]:
+        """The yeses of different people: of several by accounts of one person, or by them and whom
+        they let answer for them, the first."""
+        found: list[Vote] = []
+        for one in votes:
+            if one.answer == "yes" and not any(self._together(one, other) for other in found):
+                found.append(one)
+        return tuple(found)
+
+    def _together(self, one: Vote, other: Vote) -> bool:
+        mine = (one.voter, one.by_delegation) if one.by_delegation else (one.voter,)
+        theirs = (other.voter, other.by_delegation) if other.by_delegation else (other.voter,)
+        return any(self.same(a, b) for a in mine for b in theirs)
+
     def _names(self, name: str) -> Set[str]:
         found = {folded(name_of(name))}
         waiting = set(found)
         while waiting:
             alike = self._people.alike(waiting.pop())
-            more = {folded(known) for person in alike for known in person.names} - found
+            same = [other for one in alike for other in (one, *self._people.employed(one.employee))]
+            more = {folded(known) for person in same for known in person.names} - found
             found |= more
             waiting |= more
         return found
@@ -136,7 +153,11 @@ class Approvers:
             return frozenset()
         if any(self.same(given.giver, name) for name in one.excluded):
             return frozenset()
-        wanted = (n for n in one.needs if given.factor in ("", n.factor))
+        wanted = (
+            n
+            for n in one.needs
+            if given.factor in ("", n.factor) and not self.rules.of(n.factor).fixed
+        )
         return frozenset(n.factor for n in wanted if self._speaks(given.giver, n, one, now))
 
 

@@ -74,6 +74,8 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """How it ended, as a reason code or in short words of ours."""
     decided: int = 0
+    ended_by: str = ""
+    """Identity of who took it back."""
     used: int = 0
     node: str = ""
     """Worker that carries it out."""

@@ -18,7 +18,7 @@ from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.duties import COMMANDS, Duty
 from lockgate.control_plane.services.keys import KeyStore
 from lockgate.control_plane.services.people import PeopleStore
-from lockgate.control_plane.services.privileges import Privileges, PrivilegeStore, Rules
+from lockgate.control_plane.services.privileges import Privileges, Rules
 from lockgate.control_plane.services.recovery import RecoveryStore
 from lockgate.control_plane.services.secret_status import SecretDesk
 from lockgate.control_plane.services.tokens import RevocationStore
@@ -35,7 +35,6 @@ class Records(msgspec.Struct, frozen=True):
     approvers: Approvers
     """As people, roles and delegations are now."""
     revocations: RevocationStore
-    privileges: PrivilegeStore
     recovery: RecoveryStore
     pepper: bytes
     """What key hashes are keyed with."""
@@ -125,14 +124,13 @@ def acting_of(office: Office, events: EventAppender) -> Acting:
 
 def privileges_of(office: Office, records: Records, actor: Actor | None = None) -> Privileges:
     """``actor``: who, where it is not who types."""
-    return Privileges(records.privileges, records.events, office.admin_rules(),
-                      actor or actor_of(office), office.now_ms, office.random_bytes)  # fmt: skip
+    return Privileges(approvals_of(office, records, actor), office.admin_rules())
 
 
-def approvals_of(office: Office, records: Records) -> Approvals:
-    """As whoever types."""
-    return Approvals(records.inquiries, records.events, records.approvers, actor_of(office),
-                     office.now_ms, office.random_bytes)  # fmt: skip
+def approvals_of(office: Office, records: Records, actor: Actor | None = None) -> Approvals:
+    """As whoever types, or ``actor``."""
+    return Approvals(records.inquiries, records.events, records.approvers,
+                     actor or actor_of(office), office.now_ms, office.random_bytes)  # fmt: skip
 
 
 def duty_of(ctx: typer.Context) -> Duty:

@@ -9,12 +9,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lockgate.approval.approvers import Approvers
+from lockgate.approval.ports import InquiryStore
 from lockgate.control_plane.console.pages import SESSION, put_cookie
 from lockgate.control_plane.console.provider import Provider
 from lockgate.control_plane.console.sessions import Sessions
 from lockgate.control_plane.services.acting import Actor, EventAppender
+from lockgate.control_plane.services.approvals import Approvals
 from lockgate.control_plane.services.logouts import Logouts
-from lockgate.control_plane.services.privileges import Privileges, PrivilegeStore, Rules
+from lockgate.control_plane.services.privileges import Privileges, Rules
 from lockgate.control_plane.services.recovery import Recovery, RecoveryStore
 from lockgate.model.console import ConsoleSession
 from lockgate.model.privilege import RECOVERY
@@ -33,7 +36,8 @@ class SignedOut(Exception):
 class Backing(msgspec.Struct, frozen=True):
     provider: Provider
     sessions: Sessions
-    privileges: PrivilegeStore
+    inquiries: InquiryStore
+    approvers: Approvers
     recovery: RecoveryStore
     events: EventAppender
     rules: Callable[[], Rules]
@@ -44,8 +48,11 @@ class Backing(msgspec.Struct, frozen=True):
     """Told reason and peer of what nobody signed in for."""
 
     def privileges_of(self, actor: Actor) -> Privileges:
-        return Privileges(self.privileges, self.events, self.rules(), actor,
-                          self.sessions.now_ms, self.sessions.random_bytes)  # fmt: skip
+        return Privileges(self.approvals_of(actor), self.rules())
+
+    def approvals_of(self, actor: Actor) -> Approvals:
+        return Approvals(self.inquiries, self.events, self.approvers, actor,
+                         self.sessions.now_ms, self.sessions.random_bytes)  # fmt: skip
 
     def recovery_of(self, actor: Actor) -> Recovery:
         return Recovery(self.recovery, self.events, self.pepper, actor,

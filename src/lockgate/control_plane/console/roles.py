@@ -79,7 +79,7 @@ class RolePages:
     def _home(self, visitor: Visitor) -> Home:
         mine, rules = visitor.session.identity, self._backing.rules()
         now = self._backing.sessions.now_ms()
-        found = [(p, state_of(p, now)) for p in self._backing.privileges.list()]
+        found = [(p, state_of(p, now)) for p in self._backing.privileges_of(visitor.actor).list()]
         waiting = tuple(p for p, state in found if state == "waiting")
         return Home(
             held=tuple(p for p, state in found if state == "active" and p.holder == mine),
