@@ -91,6 +91,13 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.structs.replace(self, state="expired", ended=self.expires)
         return self
 
+    def stands(self, now: int) -> bool:
+        """Whether whoever asks the same again gets this one: it is live, runs, or it is not long
+        ago that it ran or that somebody said no."""
+        found = self.at(now)
+        over = found.state in DONE or found.state in ("denied", "vetoed")
+        return found.state in LIVE or found.state == "used" or (over and now < found.kept_until)
+
 
 class Vote(msgspec.Struct, frozen=True):
     """One person's answer. The last of a person counts; it is never taken out again."""
