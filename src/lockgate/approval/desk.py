@@ -50,23 +50,29 @@ class Desk:
 
     async def hold(self, call: Call, decision: Decision) -> Held:
         """Ask, or find what was asked before. Raises ``StoreDown``."""
-        return await asyncio.to_thread(self._hold, call, decision)
+        held, events = await asyncio.to_thread(self._hold, call, decision)
+        self._tell(events)
+        return held
 
     async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
         """The call that used these approvals is over; ``kept`` is what was let out of it.
         Raises ``StoreDown``."""
-        await asyncio.to_thread(self._finish, ids, why, kept)
+        self._tell(await asyncio.to_thread(self._finish, ids, why, kept))
 
-    def _hold(self, call: Call, decision: Decision) -> Held:
+    def _tell(self, events: Sequence[AuditEvent]) -> None:
+        for one in events:
+            self._note(one)
+
+    def _hold(self, call: Call, decision: Decision) -> tuple[Held, list[AuditEvent]]:
         rules, now = self._rules(), self._now_ms()
         asked = inquiry_of(call, decision, rules, now, self._new_secret_id())
         if self._too_many(asked, now):
-            return Held(None, "approval.too-many")
+            return Held(None, "approval.too-many"), []
         found = self._edit_of(asked, now) or self._store.add(asked, stored(call))
-        if found.id == asked.id:
-            self._note(event(self._new_id(), "requested", found, now))
+        new = found.id == asked.id
+        events = [event(self._new_id(), "requested", found, now)] if new else []
         kept = self._store.kept(found.id) if found.state in DONE else None
-        return Held(found, reason_of(found), kept)
+        return Held(found, reason_of(found), kept), events
 
     def _edit_of(self, asked: Inquiry, now: int) -> Inquiry | None:
         """What somebody who was asked made of the same question: it stands in its place."""
@@ -83,13 +89,16 @@ class Desk:
         again = any(one.digest == asked.digest for one in mine)
         return len(mine) >= MOST_WAITING and not again
 
-    def _finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
+    def _finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> list[AuditEvent]:
         now = self._now_ms()
+        events = []
         for id in ids:
             asked = self._store.get(id)
             if asked is not None and asked.inquiry.kind == "grant":
                 left = asked.inquiry.uses
-                self._note(event(self._new_id(), "drawn", asked.inquiry, now, why=why, uses=left))
+                events.append(
+                    event(self._new_id(), "drawn", asked.inquiry, now, ended=why, uses=left)
+                )
             if asked is None or asked.inquiry.state != "used":
                 continue  # a grant that may be used again
             good = kept is not None and not kept.is_error
@@ -98,7 +107,8 @@ class Desk:
             if kept is not None and over.kind == "call":  # each use of a grant has its own answer
                 self._store.keep(id, kept)
             if self._store.replace(over):
-                self._note(event(self._new_id(), over.state, over, now))
+                events.append(event(self._new_id(), over.state, over, now))
+        return events
 
 
 def reason_of(one: Inquiry) -> str:

@@ -102,7 +102,7 @@ def expire(one: Inquiry, now: int) -> Inquiry | None:
     return _end(one, "expired", one.expires, "approval.expired")
 
 
-def supersede(one: Inquiry, now: int, why: str) -> Inquiry:
+def supersede(one: Inquiry, now: int, why: str = "approval.superseded") -> Inquiry:
     """What was asked cannot be done any more as it was asked, or another question replaces it.
     Raises ``Refusal``."""
     return _end(_live(one, now), "superseded", now, why)

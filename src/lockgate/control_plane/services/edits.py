@@ -29,7 +29,7 @@ class Edits:
         self._approvals = approvals
 
     def edit(self, question: str, changes: Sequence[str]) -> Inquiry:
-        """``changes``: ``/dose=10``, typed as in ``bounds``. The new question, for somebody else."""
+        """``changes``: ``/dose=10``, typed as in ``bounds``. The new question, for others."""
         seen = self._approvals.show(question)
         before = self._call(seen)
         after = edited(before, _values(changes, before.arguments))
@@ -72,10 +72,10 @@ class Edits:
         binding = replace(one.binding or Binding("", "", ()), call=call.call().digest)
         pending = min(rule.pending for rule in ruled)
         place = {name: one.tool[name] for name in ("upstream", "target")}
-        mine = {self._approvals.actor.identity, seen.voice.by} - {""}
+        mine = set(map(name_of, {self._approvals.actor.identity, seen.voice.by} - {""}))
         return replace(
             one, id=self._approvals.random_bytes(16).hex(), digest=binding.digest, binding=binding,
-            excluded=tuple(sorted({*one.excluded, *map(name_of, mine)})), created=now, expires=now + pending,
+            excluded=tuple(sorted({*one.excluded, *mine})), created=now, expires=now + pending,
             tool={**place, **entities_of(call.call(), ruled)}, parent=one.id, version=1,
             kept_until=now + pending + one.window + KEPT_MS,
         )  # fmt: skip
