@@ -75,7 +75,7 @@ class Desk(LocalOffice):
             raise StoreDown("cannot open the database")
         yield Records(self.keys, self.people, self.events, self.inquiries, self.approvers(),
                       self.revocations, self.recovery, b"pepper",
-                      self.accounts)  # fmt: skip
+                      self.accounts, self.relations)  # fmt: skip
 
     def approvers(self) -> Approvers:
         settings = load(self.config)

@@ -23,6 +23,7 @@ from lockgate.app.stamps import now_ms
 from lockgate.app.stores import Stores, accounts_of, have_stores, inquiries_of, stores_of
 from lockgate.approval.approvers import Approvers
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
+from lockgate.control_plane.services.catalogue import FACTOR
 from lockgate.control_plane.services.deployment import Deployment, Machine, TlsFiles, UpstreamPlan
 from lockgate.control_plane.services.privileges import Rules
 from lockgate.control_plane.services.refused import Misconfigured
@@ -103,6 +104,9 @@ class LocalOffice:
     def admin_rules(self) -> Rules:
         return rules_of(self._settings().admin)
 
+    def asks_for_catalogue(self) -> bool:
+        return FACTOR in self._settings().approvals.factors
+
     def has_records(self) -> bool:
         try:
             return have_stores(self._settings())
@@ -119,7 +123,8 @@ class LocalOffice:
             recovery = StoredRecovery(stores.engine)
             approvers = self._approvers(stores, inquiries)
             yield Records(stores.keys, stores.people, stores.events, inquiries, approvers,
-                          revocations, recovery, pepper, accounts_of(stores))  # fmt: skip
+                          revocations, recovery, pepper, accounts_of(stores),
+                          StoredRelations(stores.engine))  # fmt: skip
         finally:
             stores.engine.dispose()
 

@@ -58,7 +58,7 @@ class Approvers:
     def voice(self, identity: str, one: Inquiry, now: int) -> Voice:
         """Raises ``StoreDown``."""
         own = any(self.same(identity, name) for name in one.excluded)
-        veto = identity in self.rules.vetoers or RESPONDER in self._standing.roles(identity)
+        veto = self.stops(identity)
         if not self.active(identity):
             return Voice(own=own)
         if own:
@@ -78,6 +78,24 @@ class Approvers:
         for identity in identities:
             if identity not in away and self.voice(identity, one, now).factors:
                 yield identity
+
+    def stops(self, identity: str) -> bool:
+        """Whether they may stop anything. Raises ``StoreDown``, as all here."""
+        return identity in self.rules.vetoers or RESPONDER in self._standing.roles(identity)
+
+    def may_lend(self, identity: str, factor: str) -> bool:
+        """Whether there is anything they could be asked for: for ``factor``, or for any. What a
+        relation lends is only known of each question."""
+        named = [self.rules.of(factor)] if factor else [*self.rules.factors.values(), FactorRule()]
+        return self.active(identity) and any(self._may(identity, rule) for rule in named)
+
+    def _may(self, identity: str, rule: FactorRule) -> bool:
+        if rule.fixed or rule.confirm:
+            return False
+        if rule.open:
+            return APPROVER in self._standing.roles(identity)
+        named = identity in rule.people or identity in rule.escalate_to or bool(rule.relation)
+        return named or self._grouped(identity, rule)
 
     def active(self, identity: str) -> bool:
         """No source says that they left."""

@@ -2,8 +2,9 @@ import pytest
 
 from lockgate.model import StoreDown
 from lockgate.model.inquiry import Delegation
+from lockgate.model.relation import Tie
 from lockgate.store.memory_inquiries import MemoryInquiries
-from lockgate.store.relations import MemoryRelations, Tie
+from lockgate.store.relations import MemoryRelations
 from lockgate.store.standing import EVERYTHING, HeldStanding
 from support.inquiries import AT, role
 

@@ -20,6 +20,7 @@ from lockgate.control_plane.services.keys import KeyStore
 from lockgate.control_plane.services.people import PeopleStore
 from lockgate.control_plane.services.privileges import Privileges, Rules
 from lockgate.control_plane.services.recovery import RecoveryStore
+from lockgate.control_plane.services.relations import RelationStore
 from lockgate.control_plane.services.secret_status import SecretDesk
 from lockgate.control_plane.services.tokens import RevocationStore
 from lockgate.model.problem import Problem
@@ -39,6 +40,7 @@ class Records(msgspec.Struct, frozen=True):
     pepper: bytes
     """What key hashes are keyed with."""
     accounts: AccountStore
+    relations: RelationStore
 
 
 class PoliciesSeen(msgspec.Struct, frozen=True):
@@ -80,6 +82,11 @@ class Office(Protocol):
 
     def admin_rules(self) -> Rules:
         """Raises ``Misconfigured``."""
+        ...
+
+    def asks_for_catalogue(self) -> bool:
+        """Whether the settings say that somebody else must agree to changes of the configuration.
+        Raises ``Misconfigured``."""
         ...
 
     def has_records(self) -> bool:

@@ -70,7 +70,7 @@ class Approvals:
     def ask(self, one: Inquiry, payload: bytes) -> Inquiry:
         """Put a question. On record before it is asked; where its asker asks the same already, that
         one comes back."""
-        self._record("requested", one, payload)
+        self.record("requested", one, payload)
         return self.store.add(one, payload)
 
     def past(self, most: int = 100) -> tuple[Shown, ...]:
@@ -173,11 +173,14 @@ class Approvals:
 
     def put(self, step: str, changed: Inquiry, given: Vote | None = None) -> None:
         """Record a step, then make it. Raises ``Refused`` where somebody else was faster."""
-        self._record(step, changed, self.store.payload(changed.id) or b"", given)
+        self.record(step, changed, self.store.payload(changed.id) or b"", given)
         if not self.store.replace(changed, given):
             raise Refused("Somebody else changed this at the same moment.", "Look again.")
 
-    def _record(self, step: str, one: Inquiry, payload: bytes, given: Vote | None = None) -> None:
+    def record(
+        self, step: str, one: Inquiry, payload: bytes = b"", given: Vote | None = None
+    ) -> None:
+        """Put a step on record. Raises ``StoreDown``."""
         subject = SUBJECTS[one.kind]
         said = {"answer": given.answer, "speaks_for": list(given.factors)} if given else {}
         row = event(self.random_bytes(16).hex(), step, one, self.now_ms(), self.actor.told(),

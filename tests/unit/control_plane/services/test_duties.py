@@ -34,6 +34,9 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "approvals withdraw": ("some-call",),
     "audit show": ("some-call",),
     "import": ("mcp.json", "--yes"),
+    "config propose": ("mcp.json",),
+    "approvals apply": ("some-question",),
+    "relations load": ("hr", "mcp.json"),
 }
 """What the command cannot do without."""
 
