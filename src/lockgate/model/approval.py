@@ -51,7 +51,8 @@ class Bound(msgspec.Struct, frozen=True):
                 return False
             found = found[name]
         if self.is_ in ("equals", "one-of"):
-            return any(type(found) is type(v) and found == v for v in self.values)
+            plain = isinstance(found, str | int | float | bool)
+            return plain and any(type(found) is type(v) and found == v for v in self.values)
         return _number(found) and all(_fits(self.is_, found, v) for v in self.values)
 
 
