@@ -94,14 +94,6 @@ def revoke(one: Inquiry, now: int, by: str = "") -> Inquiry:
     return _end(one, "revoked", now, "approval.revoked", by)
 
 
-def expire(one: Inquiry, now: int) -> Inquiry | None:
-    """For the record, once; None where it has not expired or is over already."""
-    found = one.at(now)
-    if one.state == "expired" or found.state != "expired":
-        return None
-    return _end(one, "expired", one.expires, "approval.expired")
-
-
 def supersede(one: Inquiry, now: int, why: str = "approval.superseded") -> Inquiry:
     """What was asked cannot be done any more as it was asked, or another question replaces it.
     Raises ``Refusal``."""
