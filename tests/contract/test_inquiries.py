@@ -196,3 +196,11 @@ def test_delegations(store: Store) -> None:
     assert found is not None
     assert found[1] == store.delegations()
     assert store.changed_delegations(found[0]) is None
+
+
+def test_what_one_holder_asked_is_listed_alone(store: Store) -> None:
+    store.add(inquiry(), b"")
+    store.add(inquiry("q2", holder="person:bob"), b"")
+    assert [a.inquiry.id for a in store.listed(holder="person:bob")] == ["q2"]
+    assert store.listed(("denied",), holder="person:bob") == ()
+    assert len(store.listed()) == 2

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import Engine
 
-from lockgate.store.relations import MemoryRelations, StoredRelations, Tie
+from lockgate.model.relation import Tie
+from lockgate.store.relations import MemoryRelations, StoredRelations
 
 Store = StoredRelations | MemoryRelations
 

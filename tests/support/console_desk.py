@@ -18,8 +18,9 @@ from lockgate.control_plane.console.backing import Backing
 from lockgate.control_plane.console.ending import EndingStore, SessionsEnd
 from lockgate.control_plane.console.provider import Client, Provider
 from lockgate.control_plane.console.sessions import Sessions, SessionStore
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.logouts import Logouts
-from lockgate.control_plane.services.privileges import Actor, Rules
+from lockgate.control_plane.services.privileges import Privileges, Rules
 from lockgate.identity.id_token import IdTokenCheck
 from lockgate.identity.logout_token import LogoutCheck
 from lockgate.model import AuditEvent
@@ -28,7 +29,6 @@ from lockgate.store.directory import Directory
 from lockgate.store.memory_events import MemoryEvents
 from lockgate.store.memory_inquiries import MemoryInquiries
 from lockgate.store.memory_people import MemoryPeople
-from lockgate.store.privileges import MemoryPrivileges
 from lockgate.store.recovery import MemoryRecovery
 from lockgate.store.relations import MemoryRelations
 from lockgate.store.sealing import AesGcmSealer
@@ -58,7 +58,7 @@ class ConsoleDesk:
     def __init__(self, store: DeskStore | None = None) -> None:
         self.issuer = Issuer()
         self.store = store or MemoryConsoleSessions()
-        self.privileges = MemoryPrivileges()
+        self.inquiries = MemoryInquiries(self.now_ms)
         self.recovery = MemoryRecovery()
         self.events = MemoryEvents()
         self.rules = Rules(granters=frozenset({"oidc:carol", "oidc:dave", "oidc:alice"}))
@@ -69,17 +69,18 @@ class ConsoleDesk:
         ends = (SessionsEnd(ISSUER, self.store, self.events, self.now_ms, self.random),)
         check = LogoutCheck(lambda: {ISSUER: self.issuer.known}, self.issuer.keys)
         self.news = News(self, {})
-        self.inquiries = MemoryInquiries(self.now_ms)
-        self.standing = HeldStanding(self.privileges, self.inquiries, MemoryRelations(),
-                                     lambda: True, self.now_ms, 10**9)  # fmt: skip
+        self.standing = HeldStanding(
+            self.inquiries, MemoryRelations(), lambda: True, self.now_ms, 10**9
+        )
         self.directory = Directory(MemoryPeople())
-        self.approvers = Approvers(ApprovalRules(), self.directory, self.standing)
+        roles = ApprovalRules(self.rules.factors)
+        self.approvers = Approvers(roles, self.directory, self.standing)
         self.preview_says = ""
         self.look()
         self.backing = Backing(
-            provider_at(self.issuer, self.now_ms), self.sessions, self.privileges,
-            self.recovery, self.events, lambda: self.rules, Logouts(check, ends, self.now_ms),
-            b"pepper", lambda reason, peer: self.refused.append((reason, peer)), self.news,
+            provider_at(self.issuer, self.now_ms), self.sessions, self.recovery, self.events,
+            lambda: self.rules, Logouts(check, ends, self.now_ms), b"pepper",
+            lambda reason, peer: self.refused.append((reason, peer)), self.news,
             self.inquiries, self.approvers, self,
         )  # fmt: skip
         self.application = console(self.backing)
@@ -109,9 +110,8 @@ class ConsoleDesk:
 
     def versions(self) -> Mapping[str, int]:
         """As of the feed."""
-        roles = sum(1 + one.version for one in self.privileges.list())
         asked = sum(a.inquiry.version for a in self.inquiries.listed())
-        return {"journal": self.events.count(), "privilege": roles, "inquiry": asked}
+        return {"journal": self.events.count(), "inquiry": asked}
 
     def now_ms(self) -> int:
         return now_ms() + self.later
@@ -140,6 +140,10 @@ class ConsoleDesk:
 
     async def is_in(self, browser: Browser) -> bool:
         return "Signed in as" in (await browser.get(HOME)).text
+
+    @property
+    def privileges(self) -> Privileges:
+        return self.backing.privileges_of(Actor("os:test", "cli"))
 
     async def code(self) -> str:
         """A recovery code."""

@@ -10,6 +10,7 @@ import orjson
 from typer.testing import CliRunner
 
 from lockgate.app.office import LocalOffice
+from lockgate.app.settings_admin import rules_of
 from lockgate.app.settings_approvals import approval_rules_of
 from lockgate.app.settings_file import load
 from lockgate.approval.approvers import Approvers
@@ -23,7 +24,6 @@ from lockgate.store.memory_events import MemoryEvents
 from lockgate.store.memory_inquiries import MemoryInquiries
 from lockgate.store.memory_keys import MemoryKeys
 from lockgate.store.memory_people import MemoryPeople
-from lockgate.store.privileges import MemoryPrivileges
 from lockgate.store.recovery import MemoryRecovery
 from lockgate.store.relations import MemoryRelations
 from lockgate.store.revocations import MemoryRevocations
@@ -60,7 +60,6 @@ class Desk(LocalOffice):
         self.inquiries = MemoryInquiries(self.now_ms)
         self.relations = MemoryRelations()
         self.revocations = MemoryRevocations()
-        self.privileges = MemoryPrivileges()
         self.recovery = MemoryRecovery()
         self.accounts = MemoryAccounts(self.now_ms)
         self.now = NOW
@@ -75,17 +74,19 @@ class Desk(LocalOffice):
         if self.down:
             raise StoreDown("cannot open the database")
         yield Records(self.keys, self.people, self.events, self.inquiries, self.approvers(),
-                      self.revocations, self.privileges, self.recovery, b"pepper",
-                      self.accounts)  # fmt: skip
+                      self.revocations, self.recovery, b"pepper",
+                      self.accounts, self.relations)  # fmt: skip
 
     def approvers(self) -> Approvers:
         settings = load(self.config)
-        standing = HeldStanding(self.privileges, self.inquiries, self.relations,
-                                lambda: settings.admin.enforced, self.now_ms)  # fmt: skip
+        standing = HeldStanding(
+            self.inquiries, self.relations, lambda: settings.admin.enforced, self.now_ms
+        )
         standing.refresh(self.now)
         directory = Directory(self.people)
         directory.refresh(self.now)
-        return Approvers(approval_rules_of(settings.approvals), directory, standing)
+        rules = approval_rules_of(settings.approvals, rules_of(settings.admin))
+        return Approvers(rules, directory, standing)
 
     def has_records(self) -> bool:
         return True

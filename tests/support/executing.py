@@ -17,8 +17,8 @@ from lockgate.app.settings_file import parse
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.stores import Stores, open_stores
 from lockgate.app.wiring import Among, Plant
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.approvals import Approvals
-from lockgate.control_plane.services.privileges import Actor
 from lockgate.model import (
     KeyRecord,
     Permit,

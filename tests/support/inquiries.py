@@ -21,12 +21,12 @@ from lockgate.model import (
     question_of,
 )
 from lockgate.model.inquiry import Answer, Inquiry, Kept, Need, Vote
+from lockgate.model.privilege import AdminRole
 from lockgate.pipeline.judge import judge
 from lockgate.pipeline.order import Order
 from lockgate.store.directory import Directory
 from lockgate.store.memory_inquiries import MemoryInquiries
 from lockgate.store.memory_people import MemoryPeople
-from lockgate.store.privileges import MemoryPrivileges
 from lockgate.store.relations import MemoryRelations
 from lockgate.store.standing import HeldStanding
 from worlds import call
@@ -78,11 +78,20 @@ def approved(id: str = "q1", **changes: Any) -> Inquiry:
     return inquiry(id, **{"state": "approved", "decided": AT} | changes)
 
 
+def role(holder: str, name: AdminRole, at: int = AT, **changes: Any) -> Inquiry:
+    """A role that is held from ``at`` on, for an hour."""
+    held = inquiry(
+        f"role-{name}-{holder}", kind="role", digest=f"{name} {holder} {at}", holder=holder,
+        title=f"admin role {name}", state="approved", created=at, decided=at, window=3_600_000,
+        expires=at + 3_600_000, tool={"role": name}, binding=None, needs=(Need("role:one"),),
+        kept_until=at + 9_000_000, call="",
+    )  # fmt: skip
+    return replace(held, **changes)
+
+
 def operators(clock: Callable[[], int]) -> Approvers:
     """Whoever types at the machine answers, as where roles are not enforced."""
-    standing = HeldStanding(
-        MemoryPrivileges(), MemoryInquiries(clock), MemoryRelations(), lambda: False, clock
-    )
+    standing = HeldStanding(MemoryInquiries(clock), MemoryRelations(), lambda: False, clock)
     standing.refresh(clock())
     directory = Directory(MemoryPeople())
     directory.refresh(clock())

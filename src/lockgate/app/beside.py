@@ -19,6 +19,7 @@ from lockgate.app.stamps import now_ms
 from lockgate.app.stores import loaded
 from lockgate.app.wiring import Plant
 from lockgate.control_plane.console.ending import SessionsEnd
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.tokens import Tokens
 from lockgate.identity.logout_token import LoggedOut, LogoutCheck
@@ -74,7 +75,7 @@ def console_of(
 def logouts_of(plant: Plant, console: str) -> Logouts:
     """``console``: URL of the issuer where administrators sign in; empty: nowhere."""
     known, events, random = plant.identities, plant.stores.events, secrets.token_bytes
-    actor = {"via": "back-channel logout"}
+    actor = Actor("", "back-channel logout")
     tokens = Tokens(plant.revocations, events, {}, actor, now_ms, random)
 
     def end_tokens(said: LoggedOut, _: str) -> None:

@@ -19,7 +19,6 @@ from lockgate.control_plane.services.logouts import Logouts
 from lockgate.identity.id_token import IdTokenCheck
 from lockgate.store.console_sessions import StoredConsoleSessions
 from lockgate.store.feed import StoredFeed
-from lockgate.store.privileges import StoredPrivileges
 from lockgate.store.recovery import StoredRecovery
 
 
@@ -36,7 +35,6 @@ def console_for(
     backing = Backing(
         provider=provider_of(plant, asked, asked.issuer or ""),
         sessions=Sessions(StoredConsoleSessions(stores.engine), plant.sealer, now_ms, urandom),
-        privileges=StoredPrivileges(stores.engine),
         recovery=StoredRecovery(stores.engine),
         events=stores.events,
         rules=lambda: rules_of(settings().admin),

@@ -23,6 +23,7 @@ from lockgate.app.stamps import now_ms
 from lockgate.app.stores import Stores, accounts_of, have_stores, inquiries_of, stores_of
 from lockgate.approval.approvers import Approvers
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
+from lockgate.control_plane.services.catalogue import FACTOR
 from lockgate.control_plane.services.deployment import Deployment, Machine, TlsFiles, UpstreamPlan
 from lockgate.control_plane.services.privileges import Rules
 from lockgate.control_plane.services.refused import Misconfigured
@@ -34,7 +35,6 @@ from lockgate.policy.mapping import MappingInvalid
 from lockgate.policy.source import PolicyInvalid
 from lockgate.store.directory import Directory
 from lockgate.store.inquiries import StoredInquiries
-from lockgate.store.privileges import StoredPrivileges
 from lockgate.store.recovery import StoredRecovery
 from lockgate.store.relations import StoredRelations
 from lockgate.store.revocations import StoredRevocations
@@ -104,6 +104,9 @@ class LocalOffice:
     def admin_rules(self) -> Rules:
         return rules_of(self._settings().admin)
 
+    def asks_for_catalogue(self) -> bool:
+        return FACTOR in self._settings().approvals.factors
+
     def has_records(self) -> bool:
         try:
             return have_stores(self._settings())
@@ -117,11 +120,11 @@ class LocalOffice:
             inquiries = inquiries_of(stores)
             revocations = StoredRevocations(stores.engine)
             pepper = stores.secrets.pepper()
-            privileges, recovery = StoredPrivileges(stores.engine), StoredRecovery(stores.engine)
-            approvers = self._approvers(stores, privileges, inquiries)
+            recovery = StoredRecovery(stores.engine)
+            approvers = self._approvers(stores, inquiries)
             yield Records(stores.keys, stores.people, stores.events, inquiries, approvers,
-                          revocations, privileges, recovery, pepper,
-                          accounts_of(stores))  # fmt: skip
+                          revocations, recovery, pepper, accounts_of(stores),
+                          StoredRelations(stores.engine))  # fmt: skip
         finally:
             stores.engine.dispose()
 
@@ -140,22 +143,20 @@ class LocalOffice:
     def pause(self, seconds: float) -> bool:
         return not self._stop.wait(seconds)
 
-    def _approvers(
-        self, stores: Stores, privileges: StoredPrivileges, inquiries: StoredInquiries
-    ) -> Approvers:
+    def _approvers(self, stores: Stores, inquiries: StoredInquiries) -> Approvers:
         """A command is short: what it read at its beginning is what it goes by."""
         settings, now = self._settings(), now_ms()
         directory = Directory(stores.people)
         directory.refresh(now)
         standing = HeldStanding(
-            privileges,
             inquiries,
             StoredRelations(stores.engine),
             lambda: settings.admin.enforced,
             lambda: now,
         )
         standing.refresh(now)
-        return Approvers(approval_rules_of(settings.approvals), directory, standing)
+        rules = approval_rules_of(settings.approvals, rules_of(settings.admin))
+        return Approvers(rules, directory, standing)
 
     def _settings(self) -> Settings:
         try:

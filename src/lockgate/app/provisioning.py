@@ -130,6 +130,7 @@ def ldap_watch(plant: Plant, name: str, one: LdapSettings) -> Watch:
             user_name=one.user_name,
             external_id=one.external_id,
             member_of=one.member_of,
+            employee=one.employee,
         )
     )
     people = people_of(plant, Actor(f"directory {name}", "ldap"))

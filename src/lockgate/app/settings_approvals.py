@@ -6,9 +6,11 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, 
 
 from lockgate.app.settings_kinds import Closed, Identity, Name, listed, refuse
 from lockgate.approval.rules import MINUTE_MS, ApprovalRules, FactorRule
+from lockgate.control_plane.services.privileges import Rules
 
 Factor = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Pointer = Annotated[str, StringConstraints(pattern=r"^(/([^~/]|~0|~1)+)+$", max_length=256)]
+_NO_ROLES = Rules()
 _MANY = {"type": "array", "items": {"type": "string"}}
 Identities = Annotated[
     tuple[Identity, ...], BeforeValidator(listed),
@@ -69,14 +71,23 @@ class Approvals(Closed):
     """Who may stop any of them, besides holders of the admin role responder."""
 
 
-def approval_rules_of(settings: Approvals) -> ApprovalRules:
-    found = {name: _rule(one) for name, one in settings.factors.items()}
-    return ApprovalRules(found, frozenset(settings.vetoers))
+def approval_rules_of(settings: Approvals, admin: Rules = _NO_ROLES) -> ApprovalRules:
+    """``admin``: who gives roles, and whose each account of the machine is. Without it nobody gives
+    any."""
+    found = {name: _rule(one, admin) for name, one in settings.factors.items()}
+    return ApprovalRules({**found, **admin.factors}, frozenset(_named(settings.vetoers, admin)))
 
 
-def _rule(one: FactorSettings) -> FactorRule:
+def _named(identities: tuple[str, ...], admin: Rules) -> tuple[str, ...]:
+    """An account that is also somebody's at the identity provider counts as that person."""
+    named = (one.partition(":") for one in identities)
+    return tuple(admin.identity_of(name) if kind == "os" else f"{kind}:{name}"
+                 for kind, _, name in named)  # fmt: skip
+
+
+def _rule(one: FactorSettings, admin: Rules) -> FactorRule:
     return FactorRule(
-        people=frozenset(one.people),
+        people=frozenset(_named(one.people, admin)),
         groups=frozenset(one.groups),
         relation=one.relation or "",
         argument=one.argument or "",
@@ -86,6 +97,6 @@ def _rule(one: FactorSettings) -> FactorRule:
         on_retry=one.on_retry,
         pending=int(one.minutes * MINUTE_MS),
         window=int(one.window_minutes * MINUTE_MS),
-        escalate_to=one.escalate_to,
+        escalate_to=_named(one.escalate_to, admin),
         escalate_after=int(one.escalate_minutes * MINUTE_MS),
     )

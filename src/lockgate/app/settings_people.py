@@ -60,6 +60,8 @@ class LdapSettings(Closed):
     """Attribute with a name that never changes."""
     member_of: Name = "memberOf"
     """Attribute with the groups, by their whole names (DN)."""
+    employee: Name = "employeeNumber"
+    """Attribute with the employee number: two accounts with the same one are one person's."""
     poll_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60
     """From one reading to the next: how long a leaver may go unnoticed."""
     max_age_seconds: Seconds = 900

@@ -17,6 +17,7 @@ from lockgate.app.registering import register, resolved
 from lockgate.app.secret_places import references_in
 from lockgate.app.secret_watch import SecretWatch
 from lockgate.app.settings import Settings
+from lockgate.app.settings_admin import rules_of as admin_rules_of
 from lockgate.app.settings_approvals import approval_rules_of
 from lockgate.app.settings_maps import argument_mapping, endpoints, marks
 from lockgate.app.stamps import Clock, new_id, now_ms, stamp, unguessable_id
@@ -45,7 +46,6 @@ from lockgate.store.approvals import StandingApprovals
 from lockgate.store.configuration import StoredConfiguration
 from lockgate.store.directory import Directory
 from lockgate.store.key_ring import KeyRing
-from lockgate.store.privileges import StoredPrivileges
 from lockgate.store.quota import Buckets
 from lockgate.store.relations import StoredRelations
 from lockgate.store.revocations import StoredRevocations
@@ -159,10 +159,9 @@ class Plant:
             self.inquiries, now_ms, self.node, working=self.leases.working
         )
         self.standing = HeldStanding(
-            StoredPrivileges(engine), self.inquiries, StoredRelations(engine),
-            lambda: self._settings.admin.enforced, now_ms,
+            self.inquiries, StoredRelations(engine), lambda: self._settings.admin.enforced, now_ms
         )  # fmt: skip
-        asked = approval_rules_of(settings.approvals)
+        asked = approval_rules_of(settings.approvals, admin_rules_of(settings.admin))
         self.approvers = Approvers(asked, self.directory, self.standing)
         self.desk = Desk(
             self.inquiries,
@@ -243,7 +242,8 @@ class Plant:
         self.quota.limits = quota_limits(settings)
         self.brake.limits = message_limits(settings)
         self.authenticator.rules = rules_of(settings.people)
-        self.approvers.rules = approval_rules_of(settings.approvals)
+        admin = admin_rules_of(settings.admin)
+        self.approvers.rules = approval_rules_of(settings.approvals, admin)
         return State(
             gate=gate,
             resolver=resolver,

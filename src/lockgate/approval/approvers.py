@@ -7,7 +7,7 @@ import msgspec
 
 from lockgate.approval.rules import ApprovalRules, FactorRule
 from lockgate.model import Person
-from lockgate.model.inquiry import Delegation, Inquiry, Need
+from lockgate.model.inquiry import Delegation, Inquiry, Need, Vote
 from lockgate.model.person import folded
 
 APPROVER, RESPONDER = "approver", "responder"
@@ -18,6 +18,8 @@ class People(Protocol):
     """Everybody who is known to work here, in memory: ``store.directory.Directory``."""
 
     def alike(self, name: str) -> Sequence[Person]: ...
+
+    def employed(self, number: str) -> Sequence[Person]: ...
 
     def groups_of(self, person: Person) -> frozenset[str]: ...
 
@@ -58,7 +60,7 @@ class Approvers:
         ``StoreDown``."""
         mine = {identity, alias} - {""}
         own = any(self.same(me, name) for me in mine for name in one.excluded)
-        veto = identity in self.rules.vetoers or RESPONDER in self._standing.roles(identity)
+        veto = self.stops(identity)
         if not self.active(identity):
             return Voice(own=own)
         if own:
@@ -79,6 +81,24 @@ class Approvers:
             if identity not in away and self.voice(identity, one, now).factors:
                 yield identity
 
+    def stops(self, identity: str) -> bool:
+        """Whether they may stop anything. Raises ``StoreDown``, as all here."""
+        return identity in self.rules.vetoers or RESPONDER in self._standing.roles(identity)
+
+    def may_lend(self, identity: str, factor: str) -> bool:
+        """Whether there is anything they could be asked for: for ``factor``, or for any. What a
+        relation lends is only known of each question."""
+        named = [self.rules.of(factor)] if factor else [*self.rules.factors.values(), FactorRule()]
+        return self.active(identity) and any(self._may(identity, rule) for rule in named)
+
+    def _may(self, identity: str, rule: FactorRule) -> bool:
+        if rule.fixed or rule.confirm:
+            return False
+        if rule.open:
+            return APPROVER in self._standing.roles(identity)
+        named = identity in rule.people or identity in rule.escalate_to or bool(rule.relation)
+        return named or self._grouped(identity, rule)
+
     def active(self, identity: str) -> bool:
         """No source says that they left."""
         alike = self._people.alike(name_of(identity))
@@ -90,12 +110,26 @@ class Approvers:
         other accounts that a source knows by the same external id or employee number."""
         return bool(self._names(one) & self._names(other))
 
+    def distinct(self, votes: Iterable[Vote]) -> tuple[Vote, ...]:
+        """The yeses of different people: of several by accounts of one person, or by them and whom
+        they let answer for them, the first."""
+        found: list[Vote] = []
+        for one in votes:
+            if one.answer == "yes" and not any(self._together(one, other) for other in found):
+                found.append(one)
+        return tuple(found)
+
+    def _together(self, one: Vote, other: Vote) -> bool:
+        mine, theirs = _behind(one), _behind(other)
+        return any(self.same(a, b) for a in mine for b in theirs)
+
     def _names(self, name: str) -> Set[str]:
         found = {folded(name_of(name))}
         waiting = set(found)
         while waiting:
             alike = self._people.alike(waiting.pop())
-            more = {folded(known) for person in alike for known in person.names} - found
+            same = [other for one in alike for other in (one, *self._people.employed(one.employee))]
+            more = {folded(known) for person in same for known in person.names} - found
             found |= more
             waiting |= more
         return found
@@ -139,8 +173,17 @@ class Approvers:
             return frozenset()
         if any(self.same(given.giver, name) for name in one.excluded):
             return frozenset()
-        wanted = (n for n in one.needs if given.factor in ("", n.factor))
+        wanted = (
+            n
+            for n in one.needs
+            if given.factor in ("", n.factor) and not self.rules.of(n.factor).fixed
+        )
         return frozenset(n.factor for n in wanted if self._speaks(given.giver, n, one, now))
+
+
+def _behind(one: Vote) -> Set[str]:
+    """By which names whoever is behind it may be known."""
+    return {one.voter, one.by_delegation, one.alias} - {""}
 
 
 def name_of(identity: str) -> str:

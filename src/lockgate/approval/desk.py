@@ -21,6 +21,8 @@ LOOK_SECONDS = 0.1
 LONGEST_SECONDS = 1.0
 """after this time in any case, it is read whether it is over."""
 _TRIES = 5
+_LATELY = 100
+"""Questions of one asker, among which an edit of theirs is looked for."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -145,10 +147,19 @@ class Desk:
         asked = inquiry_of(call, decision, rules, now, self._new_secret_id())
         if self._too_many(asked, now):
             return Held(None, "approval.too-many"), []
-        found = self._store.add(asked, stored(call))
+        found = self._edit_of(asked, now) or self._store.add(asked, stored(call))
         new = found.id == asked.id
         events = [event(self._new_id(), "requested", found, now)] if new else []
         return self.as_it_stands(found), events
+
+    def _edit_of(self, asked: Inquiry, now: int) -> Inquiry | None:
+        """What somebody who was asked made of the same question: it stands in its place."""
+        mine = (a.inquiry for a in self._store.listed(holder=asked.holder, most=_LATELY))
+        for one in mine:
+            before = self._store.get(one.parent) if one.parent and one.kind == "call" else None
+            if before and before.inquiry.digest == asked.digest and one.stands(now):
+                return one
+        return None
 
     def _too_many(self, asked: Inquiry, now: int) -> bool:
         live = (a.inquiry.at(now) for a in self._store.listed(sorted(LIVE)))
@@ -166,12 +177,15 @@ class Desk:
 
     def _end(self, id: str, why: str, kept: Kept | None, events: list[AuditEvent]) -> bool:
         now, asked = self._now_ms(), self._store.get(id)
+        if asked is not None and asked.inquiry.kind == "grant":
+            left = asked.inquiry.uses
+            events.append(event(self._new_id(), "drawn", asked.inquiry, now, ended=why, uses=left))
         if asked is None or asked.inquiry.state != "used":
             return True  # a grant that may be used again
         good = kept is not None and not kept.is_error
         over = engine.finish(asked.inquiry, now, why=why, good=good)
         over = msgspec.structs.replace(over, kept_until=now + KEPT_MS)
-        if kept is not None:
+        if kept is not None and over.kind == "call":  # each use of a grant has its own answer
             self._store.keep(id, kept)
         done = self._store.replace(over)
         if done:
@@ -209,7 +223,7 @@ def inquiry_of(call: Call, decision: Decision, rules: ApprovalRules, now: int, i
         window=window,
         binding=binding,
         call=call.id,
-        tool={"upstream": call.upstream.name, "target": call.target, **_entities(call, ruled)},
+        tool={"upstream": call.upstream.name, "target": call.target, **entities_of(call, ruled)},
         on_retry=any(rule.on_retry for rule in ruled),
         kept_until=now + pending + window + KEPT_MS,
     )
@@ -225,7 +239,7 @@ def event(
                       header, slots)  # type: ignore[arg-type]  # fmt: skip
 
 
-def _entities(call: Call, ruled: Sequence[Any]) -> Mapping[str, str]:
+def entities_of(call: Call, ruled: Sequence[Any]) -> Mapping[str, str]:
     """What relations are about: the values of the arguments that the rules name."""
     found = {}
     for rule in ruled:

@@ -82,16 +82,16 @@ def missing(asked: Asked, standing: Mapping[str, Set[str]]) -> tuple[Need, ...]:
     return tuple(left)
 
 
-def cancel(one: Inquiry, now: int) -> Inquiry:
+def cancel(one: Inquiry, now: int, by: str = "") -> Inquiry:
     """By whoever asked. Raises ``Refusal``."""
-    return _end(_live(one, now), "cancelled", now, "approval.cancelled")
+    return _end(_live(one, now), "cancelled", now, "approval.cancelled", by)
 
 
-def revoke(one: Inquiry, now: int, why: str = "approval.revoked") -> Inquiry:
-    """A yes is taken back before it was used. Raises ``Refusal``."""
+def revoke(one: Inquiry, now: int, by: str = "") -> Inquiry:
+    """A yes is taken back before it was used up. Raises ``Refusal``."""
     if _live(one, now).state != "approved":
         raise Refusal("approval.gone")
-    return _end(one, "revoked", now, why)
+    return _end(one, "revoked", now, "approval.revoked", by)
 
 
 def supersede(one: Inquiry, now: int, why: str = "approval.superseded") -> Inquiry:
@@ -159,8 +159,8 @@ def _last(votes: Sequence[Vote]) -> list[Vote]:
     return list({v.voter: v for v in votes}.values())
 
 
-def _end(one: Inquiry, state: InquiryState, now: int, why: str) -> Inquiry:
-    return _next(one, state=state, ended=now, reason=why)
+def _end(one: Inquiry, state: InquiryState, now: int, why: str, by: str = "") -> Inquiry:
+    return _next(one, state=state, ended=now, reason=why, ended_by=by)
 
 
 def _next(one: Inquiry, **changes: object) -> Inquiry:

@@ -17,7 +17,7 @@ def still_good(asked: Asked, approvers: Approvers, now: int) -> bool:
     """Whether those who said yes may still say it: whoever lost the role since, or left, has said
     nothing."""
     one = asked.inquiry
-    yes = [v for v in asked.votes if v.answer == "yes"]
+    yes = approvers.distinct(asked.votes)
     held = [approvers.voice(v.voter, one, now, v.alias).factors & frozenset(v.factors) for v in yes]
     return satisfied(one.needs, held)
 

@@ -22,8 +22,10 @@ class InquiryStore(Protocol):
 
     def get(self, id: str) -> Asked | None: ...
 
-    def listed(self, states: Sequence[InquiryState] = (), most: int = 1_000) -> tuple[Asked, ...]:
-        """Newest first; of all states where none is named."""
+    def listed(
+        self, states: Sequence[InquiryState] = (), most: int = 1_000, holder: str = ""
+    ) -> tuple[Asked, ...]:
+        """Newest first; of all states where none is named, of everybody where no holder is."""
         ...
 
     def payload(self, id: str) -> bytes | None:

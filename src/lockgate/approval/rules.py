@@ -36,6 +36,8 @@ class FactorRule(msgspec.Struct, frozen=True):
     """How long the question waits, in milliseconds."""
     window: int = 5 * MINUTE_MS
     """How long after the last yes it may be used."""
+    fixed: bool = False
+    """Only whom it names, also where that is nobody; nobody lends it to somebody else."""
     escalate_to: tuple[str, ...] = ()
     """Identities that may answer too, once it has waited for ``escalate_after``."""
     escalate_after: int = 0
@@ -44,7 +46,8 @@ class FactorRule(msgspec.Struct, frozen=True):
     @property
     def open(self) -> bool:
         """It names nobody: holders of the role ``approver`` answer."""
-        return not (self.people or self.groups or self.relation or self.confirm)
+        named = self.people or self.groups or self.relation or self.confirm
+        return not (named or self.fixed)
 
 
 class ApprovalRules(msgspec.Struct, frozen=True):
@@ -55,7 +58,9 @@ class ApprovalRules(msgspec.Struct, frozen=True):
     """Identities that may stop anything, besides holders of the admin role ``responder``."""
 
     def of(self, factor: str) -> FactorRule:
-        return self.factors.get(factor, _OPEN)
+        return self.factors.get(factor, _NOBODY if ":" in factor else _OPEN)
 
 
 _OPEN = FactorRule()
+_NOBODY = FactorRule(fixed=True)
+"""Of factors that no settings can name: those of Lockgate itself."""

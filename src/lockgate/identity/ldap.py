@@ -40,6 +40,7 @@ class LdapTarget(msgspec.Struct, frozen=True):
     user_name: str
     external_id: str
     member_of: str
+    employee: str = ""
     inactive: str = ""
     start_tls: bool = False
     ca_file: str = ""
@@ -76,6 +77,7 @@ class LdapDirectory:
     def _listed(self) -> tuple[Listed, ...]:
         target, ends = self._target, time.monotonic() + READ_SECONDS
         wanted = [target.user_name, target.external_id, target.member_of]
+        wanted += [target.employee] if target.employee else []
         with self._connected() as connection:
             away = set()
             if target.inactive:
@@ -151,6 +153,7 @@ class LdapDirectory:
             _id(target.external_id, values.get(target.external_id.lower(), [])),
             active,
             frozenset(group.decode() for group in groups),
+            _id(target.employee, values.get(target.employee.lower(), [])),
         )
 
 

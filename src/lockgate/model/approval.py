@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from math import isfinite
 from typing import Any, Literal
 
 import msgspec
@@ -50,7 +51,8 @@ class Bound(msgspec.Struct, frozen=True):
                 return False
             found = found[name]
         if self.is_ in ("equals", "one-of"):
-            return any(type(found) is type(v) and found == v for v in self.values)
+            plain = isinstance(found, str | int | float | bool)
+            return plain and any(type(found) is type(v) and found == v for v in self.values)
         return _number(found) and all(_fits(self.is_, found, v) for v in self.values)
 
 
@@ -63,17 +65,17 @@ class Scope(msgspec.Struct, frozen=True):
     fingerprint: str
     target: str
     bounds: tuple[Bound, ...]
-    """All must hold, and no argument may come that none of them names."""
+    """All must hold, and no value may come, at any depth, that none of them names."""
 
     def takes(self, call: Call) -> bool:
         place = (call.principal.id, call.principal.agent, call.upstream.name,
                  call.upstream.fingerprint, call.target)  # fmt: skip
         mine = (self.principal, self.agent, self.upstream, self.fingerprint, self.target)
-        named = {bound.pointer.split("/")[1] for bound in self.bounds}
+        if call.method != "tools/call" or place != mine:
+            return False
+        named = {bound.pointer for bound in self.bounds}
         inside = all(bound.holds(call.arguments) for bound in self.bounds)
-        return call.method == "tools/call" and place == mine and inside and (
-            {name.replace("~", "~0").replace("/", "~1") for name in call.arguments} <= named
-        )  # fmt: skip
+        return inside and set(leaves(call.arguments)) <= named
 
 
 class Approval(msgspec.Struct, frozen=True):
@@ -118,12 +120,29 @@ def holding(decision: Decision) -> Iterator[Any]:
     return (v for v in decision.verdicts if v.enforced and v.effect is Effect.HOLD)
 
 
+def leaves(arguments: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """JSON pointers of all that is no object, and of empty objects. What is in an array has none of
+    its own: an array is one value."""
+    for name, value in arguments.items():
+        pointer = f"{above}/{name.replace('~', '~0').replace('/', '~1')}"
+        if isinstance(value, dict) and value:
+            yield from leaves(value, pointer)
+        else:
+            yield pointer
+
+
 def _number(found: object) -> bool:
-    return isinstance(found, int | float) and not isinstance(found, bool)
+    whole = isinstance(found, int) and not isinstance(found, bool)
+    return whole or (isinstance(found, float) and isfinite(found))
 
 
 def _fits(is_: str, found: Any, limit: Any) -> bool:
     if not _number(limit):
         return False
-    one, other = Decimal(str(found)), Decimal(str(limit))
+    one, other = _decimal(found), _decimal(limit)
     return one <= other if is_ == "at-most" else one >= other
+
+
+def _decimal(found: int | float) -> Decimal:
+    """As it is written: 0.1 is a tenth."""
+    return Decimal(found) if isinstance(found, int) else Decimal(repr(found))

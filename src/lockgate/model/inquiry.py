@@ -24,6 +24,10 @@ Answer = Literal["yes", "no", "veto"]
 """``no``: somebody who was asked says no. ``veto``: somebody who may stop anything does."""
 
 
+Via = Literal["console", "cli", "api", "scim", "ldap", "departure", "back-channel logout"]
+"""By which way somebody, or a part that acts by itself, does something."""
+
+
 class Need(msgspec.Struct, frozen=True):
     """How many people of one factor must say yes."""
 
@@ -72,6 +76,8 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """How it ended, as a reason code or in short words of ours."""
     decided: int = 0
+    ended_by: str = ""
+    """Identity of who took it back."""
     used: int = 0
     node: str = ""
     """Worker that carries it out, or set about it."""
@@ -90,6 +96,13 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.structs.replace(self, state="expired", **over)
         return self
 
+    def stands(self, now: int) -> bool:
+        """Whether whoever asks the same again gets this one: it is live, runs, or it is not long
+        ago that it ran or that somebody said no."""
+        found = self.at(now)
+        over = found.state in DONE or found.state in ("denied", "vetoed")
+        return found.state in LIVE or found.state == "used" or (over and now < found.kept_until)
+
 
 class Vote(msgspec.Struct, frozen=True):
     """One person's answer. The last of a person counts; it is never taken out again."""
@@ -105,7 +118,7 @@ class Vote(msgspec.Struct, frozen=True):
     """Whose yes theirs may count as."""
     by_delegation: str = ""
     """Identity of who let them answer."""
-    via: Literal["console", "cli", "api"] = "console"
+    via: Via = "console"
     note: str = ""
     alias: str = ""
     """What policy calls the voter, where that is another name."""

@@ -35,6 +35,9 @@ class Person(msgspec.Struct, frozen=True):
     stays, so that nobody goes on under its names."""
     version: int = 0
     """Rises with every change of any person or group. 0: not stored yet."""
+    employee: str = ""
+    """Employee number (RFC 7643, 4.3): two accounts with the same are one person's, whatever they
+    are called. No credential ever names it. Empty where the source tells none."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -64,6 +67,7 @@ class Listed(msgspec.Struct, frozen=True):
     external_id: str = ""
     active: bool = True
     groups: frozenset[str] = frozenset()
+    employee: str = ""
 
 
 class DirectoryDown(Exception):

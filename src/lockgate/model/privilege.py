@@ -4,6 +4,8 @@ from typing import Literal, get_args
 
 import msgspec
 
+from lockgate.model.inquiry import InquiryState
+
 AdminRole = Literal[
     "reader", "operator", "approver", "policy_author", "privacy_officer", "responder"
 ]
@@ -21,7 +23,8 @@ RECOVERY = "recovery"
 
 
 class Privilege(msgspec.Struct, frozen=True):
-    """One request and what became of it. Times are in milliseconds since the Unix epoch."""
+    """A question about a role, as administrators know it. Times are in milliseconds since the Unix
+    epoch."""
 
     id: str
     role: AdminRole
@@ -40,8 +43,8 @@ class Privilege(msgspec.Struct, frozen=True):
     ended: int = 0
     """When it was denied, withdrawn or revoked; 0 until then."""
     ended_by: str = ""
-    version: int = 0
-    """Goes up by one with each change, so that of two at the same time one is refused."""
+    state: InquiryState = "pending"
+    """Of the question that it is; see ``services.privileges.state_of``."""
 
 
 class RecoveryCode(msgspec.Struct, frozen=True):

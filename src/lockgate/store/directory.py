@@ -28,6 +28,7 @@ class _Held(msgspec.Struct, frozen=True):
     groups: Mapping[str, Group] = {}
     named: _Index = {}
     alike: _Index = {}
+    employees: _Index = {}
     memberships: Mapping[str, frozenset[str]] = {}
     """Ids of groups, by that of the person."""
     heard: Mapping[str, int] = {}
@@ -67,6 +68,10 @@ class Directory:
         """Whose user name or external id differs from this at most in case."""
         return self._held.alike.get(folded(name), ())
 
+    def employed(self, number: str) -> tuple[Person, ...]:
+        """Who has this employee number, but for case; also who is inactive or deleted."""
+        return self._held.employees.get(folded(number), ()) if number else ()
+
     def groups_of(self, person: Person) -> frozenset[str]:
         """Names of all groups the person is in, as the person's source says."""
         held = self._held
@@ -81,17 +86,18 @@ def _joined(held: _Held, version: int, news: News) -> _Held:
     """Only what changed is worked on: there may be many who did not."""
     if version == held.version:
         return msgspec.structs.replace(held, heard=news.heard)
-    named, alike = dict(held.named), dict(held.alike)
+    named, alike, employees = dict(held.named), dict(held.alike), dict(held.employees)
     for one in news.people:
         before = held.people.get(one.id)
         _replace(named, before, one, _exactly)
         _replace(alike, before, one, _without_case)
+        _replace(employees, before, one, _employee)
     memberships = dict(held.memberships)
     for group in news.groups:
         _rejoin(memberships, held.groups.get(group.id), group)
     people = {**held.people, **{one.id: one for one in news.people}}
     groups = {**held.groups, **{one.id: one for one in news.groups}}
-    return _Held(version, people, groups, named, alike, memberships, news.heard)
+    return _Held(version, people, groups, named, alike, employees, memberships, news.heard)
 
 
 def _replace(
@@ -112,6 +118,10 @@ def _exactly(one: Person) -> Set[str]:
 
 def _without_case(one: Person) -> Set[str]:
     return {folded(name) for name in one.names}
+
+
+def _employee(one: Person) -> Set[str]:
+    return {folded(one.employee)} - {""}
 
 
 def _rejoin(memberships: dict[str, frozenset[str]], before: Group | None, group: Group) -> None:

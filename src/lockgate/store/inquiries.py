@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from lockgate.model import StoreDown
 from lockgate.model.inquiry import (
-    DONE,
     LEASE_MS,
     LIVE,
     Asked,
@@ -82,9 +81,11 @@ class StoredInquiries:
             body = connection.scalar(select(inquiry.c.body).where(inquiry.c.id == id))
             return None if body is None else _with_votes(connection, [_inquiry(body)])[0]
 
-    def listed(self, states: Sequence[InquiryState] = (), most: int = 1_000) -> tuple[Asked, ...]:
+    def listed(
+        self, states: Sequence[InquiryState] = (), most: int = 1_000, holder: str = ""
+    ) -> tuple[Asked, ...]:
         with store_errors("cannot read the questions"), reading(self._engine) as connection:
-            return _listed(connection, states, most)
+            return _listed(connection, states, most, holder)
 
     def payload(self, id: str) -> bytes | None:
         return self._open(id, inquiry.c.payload, _PAYLOAD)
@@ -151,14 +152,6 @@ class _NotThere(Exception):
     """Used, expired, or never approved: rolls the transaction back."""
 
 
-def stands(one: Inquiry, now: int) -> bool:
-    """Whether whoever asks the same again gets this one: it is live, runs, or it is not long ago
-    that it ran or that somebody said no."""
-    found = one.at(now)
-    over = found.state in DONE or found.state in ("denied", "vetoed")
-    return found.state in LIVE or found.state == "used" or (over and now < found.kept_until)
-
-
 def claimed(one: Inquiry, node: str, now: int) -> Inquiry | None:
     """With one use less; None where it has none."""
     if one.at(now).state != "approved" or one.uses < 1:
@@ -194,13 +187,17 @@ def _same(connection: Connection, one: Inquiry, now: int) -> Inquiry | None:
     query = select(inquiry.c.body).where(mine)
     query = query.order_by(inquiry.c.created.desc(), inquiry.c.id.desc())
     found = map(_inquiry, connection.scalars(query.limit(20)))
-    return next((other for other in found if stands(other, now)), None)
+    return next((other for other in found if other.stands(now)), None)
 
 
-def _listed(connection: Connection, states: Sequence[InquiryState], most: int) -> tuple[Asked, ...]:
+def _listed(
+    connection: Connection, states: Sequence[InquiryState], most: int, holder: str = ""
+) -> tuple[Asked, ...]:
     query = select(inquiry.c.body).order_by(inquiry.c.created.desc(), inquiry.c.id.desc())
     if states:
         query = query.where(inquiry.c.state.in_(states))
+    if holder:
+        query = query.where(inquiry.c.holder == holder)
     return _with_votes(connection, list(map(_inquiry, connection.scalars(query.limit(most)))))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from lockgate.model import StoreDown
 from lockgate.model.inquiry import LIVE, Asked, Delegation, Inquiry, InquiryState, Kept, Vote
-from lockgate.store.inquiries import claimed, stands
+from lockgate.store.inquiries import claimed
 
 Clock = Callable[[], int]
 """Milliseconds since the Unix epoch."""
@@ -28,7 +28,7 @@ class MemoryInquiries:
             wanted = (one.holder, one.digest)
             mine = [o for o in self._rows.values() if (o.holder, o.digest) == wanted]
             for other in sorted(mine, key=lambda o: (o.created, o.id), reverse=True):
-                if stands(other, now):
+                if other.stands(now):
                     return other
             if one.id in self._rows:
                 raise StoreDown("cannot record the question: its id is taken")
@@ -61,10 +61,12 @@ class MemoryInquiries:
         found = self._rows.get(id)
         return None if found is None else Asked(found, self._votes.get(id, ()))
 
-    def listed(self, states: Sequence[InquiryState] = (), most: int = 1_000) -> tuple[Asked, ...]:
+    def listed(
+        self, states: Sequence[InquiryState] = (), most: int = 1_000, holder: str = ""
+    ) -> tuple[Asked, ...]:
         rows = sorted(self._rows.values(), key=lambda o: (o.created, o.id), reverse=True)
-        fit = [o for o in rows if not states or o.state in states][:most]
-        return tuple(Asked(o, self._votes.get(o.id, ())) for o in fit)
+        fit = [o for o in rows if (not states or o.state in states) and holder in ("", o.holder)]
+        return tuple(Asked(o, self._votes.get(o.id, ())) for o in fit[:most])
 
     def payload(self, id: str) -> bytes | None:
         return self._payloads.get(id) if self._keeps(id) else None

@@ -179,6 +179,7 @@ def _person_row(one: Person, version: int) -> dict[str, Any]:
         "folded": folded(one.user_name), "external_id": one.external_id,
         "groups": _listed(one.groups), "active": one.active, "created": one.created,
         "learned": one.learned, "deleted": one.deleted, "version": version,
+        "employee": one.employee,
     }  # fmt: skip
 
 
@@ -186,6 +187,7 @@ def _person(row: Row[Any]) -> Person:
     return Person(
         row.id, row.source, row.user_name, row.external_id, row.active,
         frozenset(orjson.loads(row.groups)), row.created, row.learned, row.deleted, row.version,
+        row.employee,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import msgspec
 from sqlalchemy import Engine, delete, insert, select
 
+from lockgate.model.relation import Tie
 from lockgate.store.database import reading, writing
 from lockgate.store.failing import store_errors
 from lockgate.store.feed import bump, version_of
@@ -13,14 +14,6 @@ from lockgate.store.standing import Related
 from lockgate.store.tables import relation
 
 TOPIC = "relation"
-
-
-class Tie(msgspec.Struct, frozen=True, order=True):
-    """``who`` is ``relation`` of ``entity``: ``alice`` is ``lead`` of ``p-011``."""
-
-    entity: str
-    relation: str
-    who: str
 
 
 class StoredRelations:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0009"
+SCHEMA = "0011"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -170,12 +170,6 @@ def _plain(name: str, key: str, texts: tuple[str, ...], numbers: tuple[str, ...]
     )
 
 
-privilege = _plain(
-    "privilege", "id", ("role", "holder", "reason", "granted_by", "ended_by"),
-    ("asked", "lasts", "expires", "granted", "ended", "version"),
-)  # fmt: skip
-"""``granted_by`` is a JSON array; ``granted`` and ``ended`` are 0 until it happens."""
-
 recovery_code = _plain("recovery_code", "hash", ("made_by",), ("expires", "used"))
 """At most one row. ``hash`` is keyed, ``used`` is 0 until it happens."""
 
@@ -250,7 +244,9 @@ person = Table(
     Column("learned", BigInteger, nullable=False),
     Column("deleted", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("employee", Text, nullable=False, server_default=text("''")),
     Index("ix_person_folded", "folded"),
+    Index("ix_person_employee", "employee"),
     Index("ix_person_version", "version"),
 )
 """``folded`` is ``user_name`` without case; ``groups`` is a sorted JSON array; ``version`` is the

@@ -91,7 +91,7 @@ async def test_what_a_leaver_had_connected_is_ended_recorded_and_deleted(
     for event in events:
         assert (event.kind, event.header["revoked"]) == ("admin.changed", "done")
         assert json.loads(event.slots["subject"]) == {"subject": ALICE}
-        assert json.loads(event.slots["actor"]) == {"account": "lockgate", "via": "departure"}
+        assert json.loads(event.slots["actor"]) == {"identity": "lockgate", "via": "departure"}
         assert "alice" not in str(event.header)
 
 

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from lockgate.app.logout import PATH, Logout
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.tokens import Tokens
 from lockgate.identity.issuer import Client
@@ -32,7 +33,7 @@ class World:
             fetch, lambda path: Path(path).read_bytes(), Metadata(fetch, lambda: 0.0), lambda: 0.0
         )
         now_ms = lambda: int(time.time() * 1_000)  # noqa: E731
-        tokens = Tokens(self.rows, MemoryEvents(), {}, {}, now_ms, bytes)
+        tokens = Tokens(self.rows, MemoryEvents(), {}, Actor(""), now_ms, bytes)
         check = LogoutCheck(lambda: {own.url: own.issuer}, keys)
 
         def revoke(said: LoggedOut, _: str) -> None:

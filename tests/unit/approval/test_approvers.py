@@ -8,7 +8,7 @@ from lockgate.approval.rules import ApprovalRules, FactorRule
 from lockgate.model import Person
 from lockgate.model.inquiry import Delegation, Need
 from lockgate.model.person import folded
-from support.inquiries import AT, inquiry
+from support.inquiries import AT, inquiry, vote
 
 
 class Town:
@@ -23,6 +23,9 @@ class Town:
 
     def alike(self, name: str) -> list[Person]:
         return [p for p in self.people if folded(name) in {folded(n) for n in p.names}]
+
+    def employed(self, number: str) -> list[Person]:
+        return [p for p in self.people if number and p.employee == number]
 
     def groups_of(self, person: Person) -> frozenset[str]:
         return self.groups.get(person.id, frozenset())
@@ -171,3 +174,49 @@ def test_several_factors_at_once(town: Town) -> None:
 
 def test_names() -> None:
     assert [name_of(n) for n in ("oidc:a", "os:a", "a", "urn:a")] == ["a", "a", "a", "urn:a"]
+
+
+def test_accounts_of_one_employee_are_one_person(town: Town) -> None:
+    town.people = [Person("1", "scim", "dora", employee="7"), Person("2", "hr", "d-adm",
+                   employee="7"), Person("3", "scim", "erin")]  # fmt: skip
+    found = approvers(town, people=frozenset({"oidc:dora"}))
+    assert found.same("oidc:dora", "os:d-adm")
+    assert not found.same("oidc:dora", "oidc:erin")
+    assert not found.same("oidc:erin", "7"), "a number is no name"
+
+
+def test_yeses_of_one_person_or_of_one_who_lent_theirs_are_one(town: Town) -> None:
+    town.people = [Person("1", "scim", "dora", employee="7"), Person("2", "hr", "d-adm",
+                   employee="7")]  # fmt: skip
+    found = approvers(town, people=frozenset({"oidc:dora"}))
+    dora, second = vote("oidc:dora"), vote("oidc:d-adm")
+    lent = vote("oidc:frank", by_delegation="oidc:dora")
+    again, erin = vote("oidc:greta", by_delegation="oidc:dora"), vote("oidc:erin")
+    assert found.distinct([dora, second, lent, erin]) == (dora, erin)
+    assert found.distinct([lent, again, dora]) == (lent,)
+    assert found.distinct([vote("oidc:erin", "no"), erin]) == (erin,)
+
+
+def test_a_fixed_factor_is_its_peoples_alone(town: Town) -> None:
+    town.held["oidc:gus"] = frozenset({"approver"})
+    town.lent = [Delegation("d", "oidc:dora", "oidc:frank", AT, AT + 10)]
+    found = approvers(town, people=frozenset({"oidc:dora"}), fixed=True)
+    assert factors(found, "oidc:dora") == OWNER
+    assert not factors(found, "oidc:frank")
+    nobody = approvers(town, fixed=True)
+    assert not factors(nobody, "oidc:gus")
+    ours = inquiry(needs=(Need("role:one"),))
+    assert not Approvers(ApprovalRules(), town, town).voice("oidc:gus", ours, AT).factors
+
+
+def test_what_can_be_lent_is_what_one_may_be_asked_for(town: Town) -> None:
+    town.held["oidc:gus"] = frozenset({"approver"})
+    found = approvers(town, people=frozenset({"oidc:dora"}), escalate_to=("oidc:erin",))
+    assert [found.may_lend(f"oidc:{who}", "owner") for who in ("dora", "erin", "gus", "eve")] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert found.may_lend("oidc:gus", "")
+    assert found.may_lend("oidc:gus", "unnamed")
+    assert not found.may_lend("oidc:eve", "")
+    assert not approvers(town, confirm=True).may_lend("oidc:dora", "owner")
+    assert approvers(town, relation="lead", argument="/p").may_lend("oidc:eve", "owner")

@@ -193,3 +193,35 @@ async def test_a_renewed_lease_never_costs_a_result(room: Room) -> None:
     asked = room.store.get(id)
     assert asked is not None
     assert asked.inquiry.state == "succeeded"
+
+
+async def test_each_use_of_a_grant_is_on_record_and_keeps_no_answer(room: Room) -> None:
+    grant = approved("g1", kind="grant", uses=2, digest="g")
+    room.store.add(grant, b"")
+    for left, state in ((1, "approved"), (0, "succeeded")):
+        assert room.store.claim(["g1"], "w", room.now)
+        await room.desk.finish(["g1"], "approval.ran", Kept(b"{}"))
+        now = room.store.get("g1")
+        assert now is not None
+        assert (now.inquiry.uses, now.inquiry.state) == (left, state)
+    drawn = [e.header for e in room.noted if e.header["action"] == "approval.drawn"]
+    assert [(h["target"], h["uses"], h["ended"]) for h in drawn] == [
+        ("g1", 1, "approval.ran"), ("g1", 0, "approval.ran"),
+    ]  # fmt: skip
+    assert room.store.kept("g1") is None
+
+
+async def test_an_edit_stands_in_for_what_it_came_from(room: Room) -> None:
+    first = (await room.desk.hold(ASKED, held())).inquiry
+    assert first is not None
+    other = call("delete_patient", patient_id="p-1", dose=5)
+    digest = question_of(other, held()).digest
+    edit = replace(first, id="e1", parent=first.id, digest=digest, created=room.now + 1)
+    room.store.add(edit, b"")
+    assert room.store.replace(replace(first, state="superseded", version=first.version + 1))
+    again = await room.desk.hold(ASKED, held())
+    assert (again.inquiry, again.reason) == (edit, "approval.needed")
+    room.now = edit.expires
+    anew = (await room.desk.hold(ASKED, held())).inquiry
+    assert anew is not None
+    assert anew.id not in (first.id, "e1"), "nobody answered the edit"

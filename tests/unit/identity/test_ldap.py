@@ -124,3 +124,14 @@ def test_who_has_no_name_is_left_out(server: DirectoryServer) -> None:
     server.change(server.add("alice"), uid=None)
     server.add("bob")
     assert read(server).keys() == {"bob"}
+
+
+def test_employee_numbers_tell_accounts_of_one_person(server: DirectoryServer) -> None:
+    server.add("alice", employeeNumber="E-7")
+    server.add("a-adm", employeeNumber="E-7")
+    server.add("bob")
+    found = read(server, employee="employeeNumber")
+    assert {name: one.employee for name, one in found.items()} == {
+        "alice": "E-7", "a-adm": "E-7", "bob": "",
+    }  # fmt: skip
+    assert {one.employee for one in read(server).values()} == {""}, "not asked for"

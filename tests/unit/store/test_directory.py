@@ -79,3 +79,19 @@ def test_what_was_followed_step_by_step_is_what_is_read_at_once(rows: list[Perso
             assert found[0] == found[1]
     for one in store.people():
         assert following.groups_of(one) == at_once.groups_of(one)
+
+
+def test_people_are_found_by_their_employee_number_in_any_case(engine: Engine) -> None:
+    rows = StoredPeople(engine)
+    rows.put([Person("1", "scim", "alice", employee="e-7"), Person("2", "ldap:hq", "a-adm",
+              employee="E-7"), Person("3", "scim", "bob")])  # fmt: skip
+    directory = Directory(rows)
+    directory.refresh(1)
+    assert {p.id for p in directory.employed("E-7")} == {"1", "2"}
+    assert directory.employed("") == ()
+    (alice,) = directory.named("alice")
+    rows.put([msgspec.structs.replace(alice, employee="8")])
+    directory.refresh(2)
+    assert [p.id for p in directory.employed("e-7")] == ["2"]
+    assert [p.id for p in directory.employed("8")] == ["1"]
+    assert directory.named("e-7") == (), "no credential names it"

@@ -5,7 +5,7 @@ from sqlalchemy import Engine, text
 
 from lockgate.model import StoreDown
 from lockgate.model.inquiry import Kept
-from lockgate.store.inquiries import StoredInquiries, claimed, stands
+from lockgate.store.inquiries import StoredInquiries, claimed
 from support.inquiries import AT, approved, inquiry
 
 KEY = b"k" * 32
@@ -50,5 +50,5 @@ def test_a_use_leaves_the_rest() -> None:
 
 
 def test_what_stands_in_for_the_same_question() -> None:
-    assert stands(inquiry(state="used"), 10**15), "nobody knows yet what came of it"
-    assert not stands(inquiry(), inquiry().expires)
+    assert inquiry(state="used").stands(10**15), "nobody knows yet what came of it"
+    assert not inquiry().stands(inquiry().expires)

@@ -1,3 +1,4 @@
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -6,12 +7,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 
+from lockgate.control_plane.services.privileges import privilege_of
 from lockgate.model import KeyRecord, StoreDown
 from lockgate.store.database import reading, schema_of, writing
+from lockgate.store.inquiries import StoredInquiries
 from lockgate.store.keys import StoredKeys
 from lockgate.store.migrate import newest, run, upgrade
 from lockgate.store.postgresql import open_postgresql
+from lockgate.store.relations import MemoryRelations
 from lockgate.store.sqlite import open_sqlite
+from lockgate.store.standing import HeldStanding
 from lockgate.store.tables import SCHEMA, metadata
 from support.postgres import Server
 
@@ -97,6 +102,49 @@ def test_a_database_of_the_first_schema_is_brought_up_with_its_rows(postgres: Se
         kept = KeyRecord("k", "personal", "a", "a", frozenset(), "", "h", 1, 9)
         assert StoredKeys(opened).list() == (kept,)
         opened.dispose()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_roles_that_are_held_go_on_as_questions(
+    request: pytest.FixtureRequest, tmp_path: Path, database: str
+) -> None:
+    now = time.time_ns() // 1_000_000
+
+    def old(engine: Engine) -> None:
+        rows = {"held": (now, 0, now + 60_000), "over": (now - 9, 0, now - 1),
+                "ended": (now, now, now + 60_000), "asked": (0, 0, now + 60_000)}  # fmt: skip
+        with writing(engine) as connection:
+            run(connection, "0009")
+            for id, (granted, ended, expires) in rows.items():
+                connection.execute(text(
+                    "INSERT INTO privilege (id, role, holder, reason, granted_by, ended_by, asked, "
+                    "lasts, expires, granted, ended, version) VALUES (:id, 'responder', "
+                    "'oidc:dora', 'why', '[\"os:carol\", \"os:dave\"]', '', 1, 60000, :expires, "
+                    ":granted, :ended, 1)"),
+                    {"id": id, "granted": granted, "ended": ended, "expires": expires})  # fmt: skip
+            if database == "sqlite":
+                run(connection, "head")
+
+    if database == "sqlite":
+        _check_roles(open_sqlite(tmp_path / "lockgate.db", old), now)
+        return
+    server: Server = request.getfixturevalue("postgres")
+    with server.database(made=False) as url:
+        with pytest.raises(StoreDown, match="0009"):
+            open_postgresql(url, old)
+        _check_roles(open_postgresql(url, upgrade), now)
+
+
+def _check_roles(engine: Engine, now: int) -> None:
+    store = StoredInquiries(engine, b"k" * 32, lambda: now)
+    (held,) = store.listed()
+    assert (held.inquiry.id, held.inquiry.state) == ("held", "approved")
+    standing = HeldStanding(store, MemoryRelations(), lambda: True, lambda: now)
+    standing.refresh(now)
+    assert standing.roles("oidc:dora") == {"responder"}
+    assert [v.voter for v in held.votes] == ["os:carol", "os:dave"]
+    assert privilege_of(held).granted_by == ("os:carol", "os:dave")
+    engine.dispose()
 
 
 def test_a_path_with_a_percent_sign_is_no_trouble(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-from lockgate.store.relations import Tie, by_entity
+from lockgate.model.relation import Tie
+from lockgate.store.relations import by_entity
 
 
 def test_names_are_found_by_entity_and_relation() -> None:

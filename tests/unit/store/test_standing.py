@@ -2,23 +2,22 @@ import pytest
 
 from lockgate.model import StoreDown
 from lockgate.model.inquiry import Delegation
-from lockgate.model.privilege import Privilege
+from lockgate.model.relation import Tie
 from lockgate.store.memory_inquiries import MemoryInquiries
-from lockgate.store.privileges import MemoryPrivileges
-from lockgate.store.relations import MemoryRelations, Tie
+from lockgate.store.relations import MemoryRelations
 from lockgate.store.standing import EVERYTHING, HeldStanding
-from support.inquiries import AT
+from support.inquiries import AT, role
 
-HELD = Privilege("p", "approver", "oidc:dora", "why", AT, 100, AT + 100, ("os:root",), AT)
+HELD = role("oidc:dora", "approver")
 
 
 class Office:
     def __init__(self, *, enforced: bool = True) -> None:
         self.now = AT
-        self.privileges, self.relations = MemoryPrivileges(), MemoryRelations()
+        self.relations = MemoryRelations()
         self.inquiries = MemoryInquiries(lambda: self.now)
         self.standing = HeldStanding(
-            self.privileges, self.inquiries, self.relations, lambda: enforced, lambda: self.now
+            self.inquiries, self.relations, lambda: enforced, lambda: self.now
         )
 
     def refresh(self) -> HeldStanding:
@@ -28,9 +27,8 @@ class Office:
 
 def test_roles_are_held_from_when_they_are_granted_to_when_they_end() -> None:
     office = Office()
-    office.privileges.add(HELD)
-    waiting = Privilege("w", "responder", "oidc:dora", "why", AT, 100, AT + 100)
-    office.privileges.add(waiting)
+    office.inquiries.add(HELD, b"")
+    office.inquiries.add(role("oidc:dora", "responder", state="pending"), b"")
     assert office.refresh().roles("oidc:dora") == {"approver"}
     assert not office.standing.roles("oidc:erin")
     office.now = HELD.expires

@@ -133,7 +133,8 @@ def _make_keys(folder: Folder) -> None:
     make_private_dir(folder.root / "keys")
     stores = open_stores(folder.root / "data")
     try:
-        actor = Actor(this_machine().user)
+        user = this_machine().user
+        actor = Actor(f"os:{user}", "cli", user)
         acting = Acting(actor, stores.events, now_ms, secrets.token_bytes)
         keys = Keys(stores.keys, acting, stores.secrets.pepper())
         for who in CALLERS:

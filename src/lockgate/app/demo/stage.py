@@ -26,8 +26,8 @@ from lockgate.app.http_server import Server
 from lockgate.app.server import Running, address_of, greeter_of, opened, server_config
 from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms, stamp
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.approvals import Approvals, Shown
-from lockgate.control_plane.services.privileges import Actor
 from lockgate.model import SYSTEM, Call, Effect, Recorded, Release, Reply
 from lockgate.pipeline.run import SILENT, run
 

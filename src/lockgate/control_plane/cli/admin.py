@@ -1,12 +1,12 @@
 """``lockgate admin``: who may change the gateway, for how long, and who said so."""
 
-import re
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from lockgate.audit.reader import timestamp
+from lockgate.control_plane.cli.durations import span_ms
 from lockgate.control_plane.cli.office import (
     Office,
     Records,
@@ -16,14 +16,13 @@ from lockgate.control_plane.cli.office import (
     records_of,
 )
 from lockgate.control_plane.cli.output import say, say_json, say_table
-from lockgate.control_plane.services.privileges import HOUR_MS, Privileges, state_of
+from lockgate.control_plane.services.privileges import Privileges, state_of
 from lockgate.control_plane.services.recovery import VALID_MS, Recovery
 from lockgate.model.privilege import ADMIN_ROLES, RECOVERY, AdminRole, Privilege
 
 admin = typer.Typer(no_args_is_help=True, rich_markup_mode=None,
                     help="Ask for a role, give one to others, see who holds what.")  # fmt: skip
 
-_MS = {"m": 60_000, "h": HOUR_MS}
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="As `admin list` names it.")]
 _AsRecovery = Annotated[bool, typer.Option(
@@ -52,7 +51,7 @@ def request(
     """
     office = office_of(ctx)
     with records_of(ctx) as records:
-        asked = privileges_of(office, records).request(role, reason, _span(lasts))
+        asked = privileges_of(office, records).request(role, reason, span_ms(lasts, "--for"))
     if as_json:
         say_json(_json(asked, office.now_ms()))
         return
@@ -240,13 +239,6 @@ def _told(one: Privilege, office: Office) -> str:
 def _recovery(office: Office, records: Records) -> Recovery:
     return Recovery(records.recovery, records.events, records.pepper, actor_of(office),
                     office.now_ms, office.random_bytes)  # fmt: skip
-
-
-def _span(text: str) -> int:
-    found = re.fullmatch(r"([0-9]{1,4})([mh])", text)
-    if found is None:
-        raise typer.BadParameter("write for instance 30m or 2h", param_hint="--for")
-    return int(found[1]) * _MS[found[2]]
 
 
 def _names(found: object) -> str:

@@ -83,11 +83,15 @@ def show(
         seen = approvals_of(office_of(ctx), records).show(id)
         contents = sees_contents(ctx, records) or bool(seen.voice.factors)
     told = as_plain(seen) | {"arguments": _arguments(seen) if contents else None}
+    facts = dict(seen.facts) if contents else {}
     if as_json:
-        say_json(told)
+        say_json(told | {"facts": facts})
         return
     for name, value in told.items():
         say(f"{name:<12} {_text(value)}")
+    if _says_more(seen):
+        for name, value in facts.items():
+            say(f"{name}:", *value.split("\n"))
 
 
 @approvals.command()
@@ -161,8 +165,13 @@ def as_plain(seen: Shown) -> dict[str, Any]:
                    "as": list(v.factors), "for": v.by_delegation} for v in seen.asked.votes],
         "needs": {need.factor: need.count for need in one.needs},
         "missing": {need.factor: need.count for need in seen.missing},
-        "mine": sorted(seen.voice.factors), "uses": one.uses,
+        "mine": sorted(seen.voice.factors), "uses": one.uses, "parent": one.parent,
     }  # fmt: skip
+
+
+def _says_more(seen: Shown) -> bool:
+    """Its facts say more than the arguments do."""
+    return seen.asked.inquiry.kind != "call"
 
 
 def _answer(

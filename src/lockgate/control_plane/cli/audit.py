@@ -156,4 +156,4 @@ def _who(event: AuditEvent) -> str:
         return ""
     if not isinstance(actor, dict):
         return ""
-    return str(actor.get("subject") or actor.get("account") or "")
+    return str(actor.get("subject") or actor.get("account") or actor.get("identity") or "")

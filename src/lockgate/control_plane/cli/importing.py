@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from lockgate.control_plane.cli.office import Office, check_role, office_of
+from lockgate.control_plane.cli.office import Office, check_role, office_of, records_of
 from lockgate.control_plane.cli.output import FINDINGS, refuse, say, say_graded, say_json
+from lockgate.control_plane.cli.proposals import catalogue_of
 from lockgate.control_plane.services.adoption import (
     Adopted,
     SecretFile,
@@ -16,17 +17,12 @@ from lockgate.control_plane.services.adoption import (
     adopt,
     workspace_of,
 )  # fmt: skip
+from lockgate.control_plane.services.catalogue import keep_secrets
 from lockgate.control_plane.services.client_files import read_entries
 from lockgate.control_plane.services.config_edit import add_upstreams
 from lockgate.control_plane.services.deployment import Deployment
-from lockgate.control_plane.services.files import (
-    PRIVATE,
-    make_private_dir,
-    read_text,
-    write_new,
-    write_whole,
-)  # fmt: skip
-from lockgate.control_plane.services.refused import Misconfigured, Refused
+from lockgate.control_plane.services.files import read_text, write_whole
+from lockgate.control_plane.services.refused import Misconfigured
 from lockgate.control_plane.services.risks import shown
 
 
@@ -64,20 +60,33 @@ def import_file(
     text = add_upstreams(read_text(office.config), [a.plan for a in adopted]) if adopted else ""
     if text:
         _check(office, text)
-    if as_json:
-        say_json({"imported": [_json(a) for a in adopted], "written": yes and not dry_run,
-                  "skipped": [{"name": s.entry, "why": s.why} for s in skipped]})  # fmt: skip
-    else:
+    asks = office.asks_for_catalogue()
+    if not as_json:
         _show(adopted, skipped)
-    wanted = yes or not as_json
-    if adopted and wanted and not dry_run and (yes or _agreed(adopted)):
+    wanted = bool(adopted) and not dry_run and (yes or (not as_json and _agreed(adopted)))
+    asked = ""
+    if wanted:
         check_role(ctx)
-        _write(office, deployment, adopted, text)
-        if not as_json:
-            say("", f"wrote {office.config}", "The client still reaches these servers directly "
-                "until you change its file: lockgate connect CLIENT --write --only")  # fmt: skip
+        asked = _put(ctx, office, adopted, text) if asks else ""
+        if not asks:
+            _write(office, deployment, adopted, text)
+    if as_json:
+        say_json({"imported": [_json(a) for a in adopted], "asked": asked,
+                  "written": wanted and not asks,
+                  "skipped": [{"name": s.entry, "why": s.why} for s in skipped]})  # fmt: skip
+    elif wanted:
+        _tell(office, asked)
     if any("already" not in s.why and "disabled" not in s.why for s in skipped):
         raise typer.Exit(FINDINGS)
+
+
+def _tell(office: Office, asked: str) -> None:
+    if asked:
+        say("", f"asked: {asked}", f"Somebody else now runs: lockgate approvals approve {asked}",
+            f"Then, here: lockgate approvals apply {asked}")  # fmt: skip
+        return
+    say("", f"wrote {office.config}", "The client still reaches these servers directly "
+        "until you change its file: lockgate connect CLIENT --write --only")  # fmt: skip
 
 
 def _check(office: Office, text: str) -> None:
@@ -103,21 +112,15 @@ def _agreed(adopted: Sequence[Adopted]) -> bool:
 
 
 def _write(office: Office, deployment: Deployment, adopted: Sequence[Adopted], text: str) -> None:
-    secrets = [s for one in adopted for s in one.secrets if s.value]
-    if secrets:
-        make_private_dir(deployment.data_dir)
-        make_private_dir(deployment.secrets_dir)
-    for secret in secrets:
-        _keep(deployment.secrets_dir / secret.name, secret)
+    keep_secrets(deployment.secrets_dir, [s for one in adopted for s in one.secrets])
     write_whole(office.config, text)
 
 
-def _keep(path: Path, secret: SecretFile) -> None:
-    if path.exists():
-        if read_text(path) == secret.value:
-            return
-        raise Refused(f"{path} exists and holds another secret.", "Remove it if nothing uses it.")
-    write_new(path, secret.value, PRIVATE)
+def _put(ctx: typer.Context, office: Office, adopted: Sequence[Adopted], text: str) -> str:
+    """Ask for it. The question's id."""
+    with records_of(ctx) as records:
+        secrets = [s for one in adopted for s in one.secrets if s.value]
+        return catalogue_of(office, records).propose(text, secrets).id
 
 
 def _secrets_name(deployment: Deployment) -> str:

@@ -12,15 +12,15 @@ from lockgate.approval.approvers import Approvers
 from lockgate.approval.ports import InquiryStore
 from lockgate.audit.ports import EventStore
 from lockgate.control_plane.services.accounts import AccountStore
-from lockgate.control_plane.services.acting import Acting, EventAppender
-from lockgate.control_plane.services.acting import Actor as Account
+from lockgate.control_plane.services.acting import Acting, Actor, EventAppender
 from lockgate.control_plane.services.approvals import Approvals
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.duties import COMMANDS, Duty
 from lockgate.control_plane.services.keys import KeyStore
 from lockgate.control_plane.services.people import PeopleStore
-from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
+from lockgate.control_plane.services.privileges import Privileges, Rules
 from lockgate.control_plane.services.recovery import RecoveryStore
+from lockgate.control_plane.services.relations import RelationStore
 from lockgate.control_plane.services.secret_status import SecretDesk
 from lockgate.control_plane.services.tokens import RevocationStore
 from lockgate.model.problem import Problem
@@ -36,11 +36,11 @@ class Records(msgspec.Struct, frozen=True):
     approvers: Approvers
     """As people, roles and delegations are now."""
     revocations: RevocationStore
-    privileges: PrivilegeStore
     recovery: RecoveryStore
     pepper: bytes
     """What key hashes are keyed with."""
     accounts: AccountStore
+    relations: RelationStore
 
 
 class PoliciesSeen(msgspec.Struct, frozen=True):
@@ -84,6 +84,11 @@ class Office(Protocol):
         """Raises ``Misconfigured``."""
         ...
 
+    def asks_for_catalogue(self) -> bool:
+        """Whether the settings say that somebody else must agree to changes of the configuration.
+        Raises ``Misconfigured``."""
+        ...
+
     def has_records(self) -> bool:
         """The gateway or a command has made the stores. Raises ``Misconfigured``."""
         ...
@@ -121,19 +126,18 @@ def actor_of(office: Office) -> Actor:
 
 def acting_of(office: Office, events: EventAppender) -> Acting:
     """Whoever types. ``events``: where it is put on record."""
-    return Acting(Account(office.machine.user), events, office.now_ms, office.random_bytes)
+    return Acting(actor_of(office), events, office.now_ms, office.random_bytes)
 
 
 def privileges_of(office: Office, records: Records, actor: Actor | None = None) -> Privileges:
     """``actor``: who, where it is not who types."""
-    return Privileges(records.privileges, records.events, office.admin_rules(),
-                      actor or actor_of(office), office.now_ms, office.random_bytes)  # fmt: skip
+    return Privileges(approvals_of(office, records, actor), office.admin_rules())
 
 
-def approvals_of(office: Office, records: Records) -> Approvals:
-    """As whoever types."""
-    return Approvals(records.inquiries, records.events, records.approvers, actor_of(office),
-                     office.now_ms, office.random_bytes)  # fmt: skip
+def approvals_of(office: Office, records: Records, actor: Actor | None = None) -> Approvals:
+    """As whoever types, or ``actor``."""
+    return Approvals(records.inquiries, records.events, records.approvers,
+                     actor or actor_of(office), office.now_ms, office.random_bytes)  # fmt: skip
 
 
 def duty_of(ctx: typer.Context) -> Duty:

@@ -79,6 +79,7 @@ def show(ctx: typer.Context, name: Who, as_json: Json = False) -> None:
     for one in found:
         say(f"  {one.source}: {state_of(one)} since {timestamp(one.learned)}, "
             f"user name {one.user_name}, external id {one.external_id or '-'}, "
+            f"employee {one.employee or '-'}, "
             f"groups {', '.join(_groups(one, groups)) or '-'}")  # fmt: skip
     say(f"  keys: {', '.join(k.id for k in keys) or '-'}")
 
@@ -133,6 +134,6 @@ def _groups(one: Person, groups: tuple[Group, ...]) -> list[str]:
 def _json(one: Person, groups: tuple[Group, ...]) -> dict[str, object]:
     return {
         "id": one.id, "source": one.source, "user_name": one.user_name,
-        "external_id": one.external_id, "state": state_of(one), "groups": _groups(one, groups),
-        "learned": timestamp(one.learned),
+        "external_id": one.external_id, "employee": one.employee, "state": state_of(one),
+        "groups": _groups(one, groups), "learned": timestamp(one.learned),
     }  # fmt: skip

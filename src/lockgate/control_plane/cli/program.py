@@ -22,6 +22,8 @@ from lockgate.control_plane.cli.keys import keys
 from lockgate.control_plane.cli.office import Office
 from lockgate.control_plane.cli.output import refuse, say, say_problems
 from lockgate.control_plane.cli.people import people
+from lockgate.control_plane.cli.proposals import PROPOSALS
+from lockgate.control_plane.cli.relations import relations
 from lockgate.control_plane.cli.secrets import secrets
 from lockgate.control_plane.cli.tokens import tokens
 from lockgate.control_plane.services.refused import Misconfigured, Refused
@@ -42,13 +44,13 @@ COMMANDS: dict[str, Callable[..., None]] = {
 GROUPS = {
     "keys": keys,
     "tokens": tokens,
-    "approvals": approvals,
     "admin": admin,
     "audit": audit,
     "config": config,
     "secrets": secrets,
     "people": people,
     "accounts": accounts,
+    "relations": relations,
 }
 
 
@@ -103,9 +105,18 @@ def build(office_factory: OfficeFactory) -> typer.Typer:
 
     for name, command in COMMANDS.items():
         program.command(name)(command)
-    for name, group in GROUPS.items():
+    for name, group in (GROUPS | {"approvals": _approvals()}).items():
         program.add_typer(group, name=name)
     return program
+
+
+def _approvals() -> typer.Typer:
+    """Yes and no, and what else may be said."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=approvals.info.help)
+    group.add_typer(approvals)
+    for name, command in PROPOSALS.items():
+        group.command(name)(command)
+    return group
 
 
 def _show_version(wanted: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.office import Office, Records, office_of, records_of
+from lockgate.control_plane.cli.office import Office, Records, actor_of, office_of, records_of
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.tokens import Tokens
 from lockgate.model.revocation import Revocation, RevocationKind
@@ -78,8 +78,7 @@ def list_revoked(
 
 
 def _service(office: Office, records: Records) -> Tokens:
-    actor = {"account": office.machine.user, "via": "cli"}
-    return Tokens(records.revocations, records.events, office.issuers(), actor,
+    return Tokens(records.revocations, records.events, office.issuers(), actor_of(office),
                   office.now_ms, office.random_bytes)  # fmt: skip
 
 

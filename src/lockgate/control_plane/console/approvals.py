@@ -155,7 +155,7 @@ class ApprovalPages:
         return self._backing.previews.offered(call.upstream.name, call.target)
 
     def _service(self, visit: Visit) -> Approvals:
-        return self._backing.approvals_of(visit.visitor)
+        return self._backing.approvals_of(visit.visitor.actor)
 
     def _grave(self, seen: Shown) -> bool:
         rules = self._backing.approvers.rules

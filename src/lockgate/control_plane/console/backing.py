@@ -17,10 +17,10 @@ from lockgate.control_plane.console.changes import Changes
 from lockgate.control_plane.console.pages import SESSION, put_cookie
 from lockgate.control_plane.console.provider import Provider
 from lockgate.control_plane.console.sessions import Sessions
-from lockgate.control_plane.services.acting import EventAppender
+from lockgate.control_plane.services.acting import Actor, EventAppender
 from lockgate.control_plane.services.approvals import Approvals
 from lockgate.control_plane.services.logouts import Logouts
-from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
+from lockgate.control_plane.services.privileges import Privileges, Rules
 from lockgate.control_plane.services.recovery import Recovery, RecoveryStore
 from lockgate.model.console import ConsoleSession
 from lockgate.model.privilege import RECOVERY, AdminRole
@@ -49,7 +49,6 @@ class Previews(Protocol):
 class Backing(msgspec.Struct, frozen=True):
     provider: Provider
     sessions: Sessions
-    privileges: PrivilegeStore
     recovery: RecoveryStore
     events: EventAppender
     rules: Callable[[], Rules]
@@ -64,13 +63,11 @@ class Backing(msgspec.Struct, frozen=True):
     previews: Previews
 
     def privileges_of(self, actor: Actor) -> Privileges:
-        return Privileges(self.privileges, self.events, self.rules(), actor,
-                          self.sessions.now_ms, self.sessions.random_bytes)  # fmt: skip
+        return Privileges(self.approvals_of(actor), self.rules())
 
-    def approvals_of(self, visitor: "Visitor") -> Approvals:
-        return Approvals(self.inquiries, self.events, self.approvers, visitor.actor,
-                         self.sessions.now_ms, self.sessions.random_bytes,
-                         visitor.subject)  # fmt: skip
+    def approvals_of(self, actor: Actor) -> Approvals:
+        return Approvals(self.inquiries, self.events, self.approvers, actor,
+                         self.sessions.now_ms, self.sessions.random_bytes)  # fmt: skip
 
     def recovery_of(self, actor: Actor) -> Recovery:
         return Recovery(self.recovery, self.events, self.pepper, actor,
@@ -88,7 +85,7 @@ class Visitor(msgspec.Struct, frozen=True):
 
     @property
     def actor(self) -> Actor:
-        return Actor(self.session.identity, "console", self.session.name)
+        return Actor(self.session.identity, "console", self.session.name, self.subject)
 
     def keep(self, response: Response) -> Response:
         if self.cookie:

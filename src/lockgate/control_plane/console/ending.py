@@ -6,8 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from lockgate.control_plane.services.acting import EventAppender
-from lockgate.control_plane.services.privileges import Actor
+from lockgate.control_plane.services.acting import Actor, EventAppender
 from lockgate.identity.jwt import NotAccepted
 from lockgate.identity.logout_token import LoggedOut
 from lockgate.model import AuditEvent

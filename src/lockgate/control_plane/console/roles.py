@@ -62,7 +62,7 @@ class RolePages:
     def _seen(self, visitor: Visitor) -> Seen:
         mine, rules = visitor.session.identity, self._backing.rules()
         now = self._backing.sessions.now_ms()
-        found = [(p, state_of(p, now)) for p in self._backing.privileges.list()]
+        found = [(p, state_of(p, now)) for p in self._backing.privileges_of(visitor.actor).list()]
         waiting = tuple(p for p, state in found if state == "waiting")
         return Seen(
             held=tuple(p for p, state in found if state == "active" and p.holder == mine),

@@ -26,7 +26,7 @@ class Room(msgspec.Struct, frozen=True):
 ROOMS = (
     Room(HOME, "Overview"),
     Room(APPROVALS, "Approvals", frozenset({"inquiry", "delegation"})),
-    Room(ROLES, "Roles", frozenset({"privilege"})),
+    Room(ROLES, "Roles", frozenset({"inquiry"})),
 )
 
 

@@ -38,8 +38,8 @@ from lockgate.control_plane.console.pages import (
 )
 from lockgate.control_plane.console.provider import SignIn
 from lockgate.control_plane.console.sessions import ABSOLUTE_MS, RECOVERY_MS
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.plain_text import visible
-from lockgate.control_plane.services.privileges import Actor
 from lockgate.identity.jwt import NotAccepted
 from lockgate.identity.key_sets import KeysUnknown
 from lockgate.model import AuditEvent

@@ -8,6 +8,7 @@ from scim2_models import InvalidValueException, Resource, ScimFilter
 from scim2_models.path import CompareOperator, Comparison
 
 from lockgate.control_plane.scim.resources import (
+    EmployeeOfUser,
     GroupResource,
     UserResource,
     shown_group,
@@ -82,11 +83,13 @@ class Users:
         _check("userName", name)
         if external:
             _check("externalId", external)
-        if isinstance(before, Person):
-            return msgspec.structs.replace(
-                before, user_name=name, external_id=external, active=wanted.active is True
-            )
-        return Person(self._people.new_id(), SCIM, name, external, wanted.active is True)
+        employee = _employee(wanted)
+        if not isinstance(before, Person):
+            before = Person(self._people.new_id(), SCIM, name)
+        return msgspec.structs.replace(
+            before, user_name=name, external_id=external, active=wanted.active is True,
+            employee=employee,
+        )  # fmt: skip
 
     def _memberships(self) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}
@@ -132,6 +135,14 @@ class Groups:
         people = {p.id for p in self._people.found(sorted(ids)) if isinstance(p, Person)}
         if ids - people:
             raise InvalidValueException(detail="members holds what is no user here")
+
+
+def _employee(wanted: UserResource) -> str:
+    more = wanted[EmployeeOfUser]
+    number = (more.employee_number or "") if more else ""
+    if number:
+        _check("employeeNumber", number)
+    return number
 
 
 def _ours(row: Row) -> bool:

@@ -1,7 +1,7 @@
 """What of a person and of a group SCIM sees here, and what the service says of itself.
 
 Only attributes that decide something are declared. Identity providers send more (real names,
-addresses, the enterprise extension): it is dropped, not kept (RFC 7644, 3.3; GDPR, 5(1)(c)).
+addresses, departments): it is dropped, not kept (RFC 7644, 3.3; GDPR, 5(1)(c)).
 """
 
 from datetime import UTC, datetime
@@ -10,12 +10,14 @@ from typing import Annotated, Any
 from pydantic import Field
 from scim2_models import (
     URN,
+    AnyExtension,
     AuthenticationScheme,
     Bulk,
     CaseExact,
     ChangePassword,
     ComplexAttribute,
     ETag,
+    Extension,
     Filter,
     Meta,
     Mutability,
@@ -23,6 +25,7 @@ from scim2_models import (
     Reference,
     Required,
     Resource,
+    ResourceType,
     ScimPolicy,
     ScimProvider,
     ServiceProviderConfig,
@@ -49,7 +52,16 @@ class GroupOfUser(ComplexAttribute):
     """Its name."""
 
 
-class UserResource(Resource[Any]):
+class EmployeeOfUser(Extension):
+    """RFC 7643, 4.3, as far as it tells who is the same person."""
+
+    __schema__ = URN("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User")
+
+    employee_number: str | None = None
+    """Two accounts with the same number are one person's: neither approves what the other asked."""
+
+
+class CoreUser(Resource[AnyExtension]):
     """RFC 7643, 4.1, as far as it decides who is let in."""
 
     __schema__ = URN("urn:ietf:params:scim:schemas:core:2.0:User")
@@ -61,6 +73,9 @@ class UserResource(Resource[Any]):
     it as it is."""
     groups: Annotated[list[GroupOfUser] | None, Mutability.read_only] = None
     """The groups that name them as a member."""
+
+
+UserResource = CoreUser[EmployeeOfUser]
 
 
 class MemberOfGroup(ComplexAttribute):
@@ -101,12 +116,17 @@ CONFIG = ServiceProviderConfig(
     ],
 )
 
-PROVIDER = ScimProvider([UserResource, GroupResource], config=CONFIG, policy=POLICY)
+PROVIDER = ScimProvider(
+    [CoreUser, EmployeeOfUser, GroupResource],
+    [ResourceType.from_resource(UserResource), ResourceType.from_resource(GroupResource)],
+    config=CONFIG,
+    policy=POLICY,
+)
 
 
 def shown_person(one: Person, base: str, groups: dict[str, str]) -> UserResource:
     """``groups``: name of each group the person is in, by its id."""
-    return UserResource(
+    shown = UserResource(
         id=one.id,
         external_id=one.external_id or None,
         user_name=one.user_name,
@@ -114,6 +134,9 @@ def shown_person(one: Person, base: str, groups: dict[str, str]) -> UserResource
         groups=[GroupOfUser(value=id, display=name) for id, name in groups.items()] or None,
         meta=_meta("User", f"{base}/Users/{one.id}", one),
     )
+    if one.employee:
+        shown[EmployeeOfUser] = EmployeeOfUser(employee_number=one.employee)
+    return shown
 
 
 def shown_group(one: Group, base: str) -> GroupResource:

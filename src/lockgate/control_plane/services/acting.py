@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from lockgate.model import AuditEvent, Slot
+from lockgate.model.inquiry import Via
 
 
 class EventAppender(Protocol):
@@ -16,11 +17,21 @@ class EventAppender(Protocol):
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who asks for the change, and by which way."""
+    """Who does it, as the machine or the identity provider says: never an option or a form."""
 
-    account: str
-    """Of the operating system, or what stands for one."""
-    via: str = "cli"
+    identity: str
+    """``oidc:SUBJECT``, ``os:ACCOUNT``, ``recovery``, or the name of a part that acts by itself."""
+    via: Via = "cli"
+    account: str = ""
+    """What the machine calls them (the operating system account, and whose it is used as), or the
+    identity provider. Only told."""
+    alias: str = ""
+    """What policy calls them, where that is another name."""
+
+    def told(self) -> bytes:
+        """For the journal's slot ``actor``."""
+        known = {"identity": self.identity, "account": self.account, "via": self.via}
+        return json.dumps({name: value for name, value in known.items() if value}).encode()
 
 
 class Acting(msgspec.Struct, frozen=True):
@@ -49,7 +60,7 @@ class Acting(msgspec.Struct, frozen=True):
     ) -> AuditEvent:
         """``about``: kept for good, and names no person; ``whom``: who or what private it is about,
         kept apart."""
-        slots: dict[Slot, bytes] = {"actor": json.dumps(msgspec.to_builtins(self.actor)).encode()}
+        slots: dict[Slot, bytes] = {"actor": self.actor.told()}
         if whom is not None:
             slots["subject"] = json.dumps(whom).encode()
         return AuditEvent(

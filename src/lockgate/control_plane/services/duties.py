@@ -41,6 +41,7 @@ _RUNS = Duty(because="runs the gateway: whose account may is the machine's to sa
 _ONESELF = Duty(because="is about whoever types, and their own files")
 _ROLES = Duty(because="has rules of its own: who may give and end roles (`admin.granters`)")
 _ANSWERS = Duty(because="has rules of its own: whose yes each question takes (`approvals.factors`)")
+_LISTING_ANSWERS = Duty(("reader", "approver", "responder"))
 _DOOR = Duty(because="is the way in and out")
 
 COMMANDS: Mapping[str, Duty] = {
@@ -55,6 +56,7 @@ COMMANDS: Mapping[str, Duty] = {
     "doctor": _MACHINE,
     "config check": _MACHINE,
     "config schema": _MACHINE,
+    "config propose": Duty(("policy_author",)),
     "keys list": _LISTING,
     "keys report": _LISTING,
     "keys create": _KEEPING,
@@ -76,6 +78,16 @@ COMMANDS: Mapping[str, Duty] = {
     "approvals approve": _ANSWERS,
     "approvals deny": _ANSWERS,
     "approvals withdraw": _ANSWERS,
+    "approvals grant": _ANSWERS,
+    "approvals grants": _LISTING_ANSWERS,
+    "approvals end-grant": _ANSWERS,
+    "approvals edit": _ANSWERS,
+    "approvals delegate": _ANSWERS,
+    "approvals delegations": _LISTING_ANSWERS,
+    "approvals undelegate": _ANSWERS,
+    "approvals apply": Duty(("policy_author",)),
+    "relations load": Duty(("policy_author",)),
+    "relations list": _LISTING,
     "audit tail": _JOURNAL,
     "audit show": _JOURNAL,
     "admin list": _ROLES,

@@ -21,7 +21,7 @@ _AGAIN = 5
 Row = Person | Group
 RowT = TypeVar("RowT", bound=Person | Group)
 State = Literal["active", "inactive", "deleted"]
-_PERSONAL = ("user_name", "external_id", "name")
+_PERSONAL = ("user_name", "external_id", "name", "employee")
 _UNTOLD = ("learned", "version", "created")
 
 

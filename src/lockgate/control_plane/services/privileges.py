@@ -1,45 +1,45 @@
 """Administrators' roles: asked for with a reason, given by others, for a time.
 
-Each step is in the journal before it is made. Who may give roles is named in the settings
+A role is a question to other people, and being approved is holding it: nothing else has to be done,
+so nothing can be done twice or by half. Who may give roles is named in the settings
 (``admin.granters``) and has no role by that: nobody gives a role to themselves, and a dangerous one
 takes two people. The recovery admin may give what one person may give, never the dangerous ones: a
 code on the gateway's own machine must not stand in for a second person.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Literal, cast
 
 import msgspec
+import orjson
 
-from lockgate.control_plane.services.acting import EventAppender
+from lockgate.approval.approvers import name_of
+from lockgate.approval.rules import FactorRule
+from lockgate.control_plane.services.approvals import Approvals
 from lockgate.control_plane.services.refused import Refused
-from lockgate.model import AuditEvent
+from lockgate.control_plane.services.subjects import RoleWanted, reason_in
+from lockgate.model.inquiry import LIVE, Answer, Asked, Inquiry, InquiryState, Need
 from lockgate.model.privilege import ADMIN_ROLES, DANGEROUS, RECOVERY, AdminRole, Privilege
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 LAPSES_MS = 24 * HOUR_MS
 """A request that nobody answered."""
+REASON_MS = 90 * LAPSES_MS
+"""How long a reason is kept for showing. The journal has it besides."""
 SHORTEST_MS = MINUTE_MS
 _LONGEST_REASON = 500
+_MOST = 10_000
+
+ONE, TWO = "role:one", "role:two"
+"""Factors that no settings can name: whoever gives a role that one person, or two, may give."""
 
 State = Literal["waiting", "active", "denied", "withdrawn", "lapsed", "revoked", "expired"]
-Via = Literal["cli", "console"]
-
-
-class PrivilegeStore(Protocol):
-    """Blocks. Raises ``model.StoreDown``."""
-
-    def add(self, asked: Privilege) -> None: ...
-
-    def replace(self, changed: Privilege) -> bool:
-        """False where somebody else changed it first."""
-        ...
-
-    def list(self) -> tuple[Privilege, ...]:
-        """All, also what is over, oldest first."""
-        ...
+_STATES: Mapping[InquiryState, State] = {
+    "pending": "waiting", "approved": "active", "denied": "denied", "vetoed": "denied",
+    "cancelled": "withdrawn", "revoked": "revoked",
+}  # fmt: skip
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -60,9 +60,18 @@ class Rules(msgspec.Struct, frozen=True):
         return 2 if role in DANGEROUS | self.two_people else 1
 
     def may_grant(self, identity: str, role: AdminRole) -> bool:
-        if identity == RECOVERY:
-            return self.people_for(role) == 1
-        return identity in self.granters
+        return identity in self.factors[self.need(role).factor].people
+
+    def need(self, role: AdminRole) -> Need:
+        count = self.people_for(role)
+        return Need(ONE if count == 1 else TWO, count)
+
+    @property
+    def factors(self) -> Mapping[str, FactorRule]:
+        """For ``ApprovalRules``."""
+        two = self.granters - {RECOVERY}
+        return {ONE: FactorRule(people=self.granters | {RECOVERY}, fixed=True),
+                TWO: FactorRule(people=two, count=2, fixed=True)}  # fmt: skip
 
     def identity_of(self, account: str) -> str:
         """Of an operating system account."""
@@ -70,82 +79,69 @@ class Rules(msgspec.Struct, frozen=True):
         return f"oidc:{subject}" if subject else f"os:{account}"
 
 
-class Actor(msgspec.Struct, frozen=True):
-    """Who does it, as the machine or the identity provider says: never an option or a form."""
-
-    identity: str
-    via: Via
-    account: str = ""
-    """What the machine calls them (the operating system account, and whose it is used as), or the
-    identity provider. Only told."""
-
-    def told(self) -> bytes:
-        """For the journal's slot ``actor``."""
-        known = {"identity": self.identity, "account": self.account, "via": self.via}
-        return json.dumps({name: value for name, value in known.items() if value}).encode()
-
-
 class Privileges:
-    def __init__(
-        self,
-        store: PrivilegeStore,
-        events: EventAppender,
-        rules: Rules,
-        actor: Actor,
-        now_ms: Callable[[], int],
-        random_bytes: Callable[[int], bytes],
-    ) -> None:
-        self._store = store
-        self._events = events
+    """``approvals``: as whoever asks, gives and ends."""
+
+    def __init__(self, approvals: Approvals, rules: Rules) -> None:
+        self._approvals = approvals
         self._rules = rules
-        self._actor = actor
-        self._now_ms = now_ms
-        self._random_bytes = random_bytes
+
+    @property
+    def _me(self) -> str:
+        return self._approvals.actor.identity
 
     def request(self, role: AdminRole, reason: str, lasts: int) -> Privilege:
         """``lasts``: milliseconds. Raises ``Refused`` and ``StoreDown``, as all below."""
         self._check(role, reason, lasts)
-        now = self._now_ms()
-        asked = Privilege(
-            id=self._random_bytes(8).hex(), role=role, holder=self._actor.identity,
-            reason=reason.strip(), asked=now, lasts=lasts, expires=now + LAPSES_MS,
+        now, id = self._approvals.now_ms(), self._approvals.random_bytes(8).hex()
+        need, reason = self._rules.need(role), reason.strip()
+        asked = Inquiry(
+            id=id, kind="role", digest=_digest(id, role, self._me, reason, lasts),
+            title=f"admin role {role}", holder=self._me, excluded=(name_of(self._me),),
+            needs=(need,), created=now, expires=now + LAPSES_MS, window=lasts, tool={"role": role},
+            kept_until=now + REASON_MS,
         )  # fmt: skip
-        self._journal("privilege.request", asked, now)
-        self._store.add(asked)
-        return asked
+        payload = msgspec.msgpack.encode(RoleWanted(reason))
+        return privilege_of(Asked(self._approvals.ask(asked, payload)), payload)
 
     def grant(self, privilege_id: str) -> Privilege:
         """Say yes. What comes back is granted once enough people have."""
-        found, now = self._waiting(privilege_id), self._now_ms()
+        found, asked = self._waiting(privilege_id)
         self._check_grant(found)
-        by = (*found.granted_by, self._actor.identity)
-        changed = msgspec.structs.replace(found, granted_by=by)
-        if len(by) >= self._rules.people_for(found.role):
-            changed = msgspec.structs.replace(changed, granted=now, expires=now + found.lasts)
-        return self._put("privilege.grant", changed, now)
+        changed = self._approvals.answer(found.id, asked.inquiry.digest, "yes")
+        return self._privilege(changed)
 
     def deny(self, privilege_id: str) -> Privilege:
         """Say no to a request, or withdraw one's own."""
-        found = self._waiting(privilege_id)
+        found, asked = self._waiting(privilege_id)
         self._check_end(found)
-        return self._end("privilege.deny", found)
+        if self._approvals.approvers.same(self._me, found.holder):
+            self._approvals.withdraw(found.id)
+        else:
+            answer: Answer = "no" if self._rules.may_grant(self._me, found.role) else "veto"
+            self._approvals.answer(found.id, asked.inquiry.digest, answer)
+        return self._find(found.id)[0]
 
     def revoke(self, privilege_id: str) -> Privilege:
         """End a role before its time: those who may give it, who holds it, and responders."""
-        found = self._find(privilege_id)
-        if state_of(found, self._now_ms()) != "active":
+        found, _ = self._find(privilege_id)
+        if state_of(found, self._approvals.now_ms()) != "active":
             raise Refused(f"{privilege_id} is not a role that somebody holds now.")
         self._check_end(found)
-        return self._end("privilege.revoke", found)
+        self._approvals.withdraw(found.id)
+        return self._find(found.id)[0]
 
     def list(self) -> tuple[Privilege, ...]:
-        return self._store.list()
+        """All that is known, also what is over, oldest first."""
+        listed = self._approvals.store.listed((), _MOST)
+        found = (self._privilege(asked) for asked in listed if asked.inquiry.kind == "role")
+        return tuple(reversed(tuple(found)))
 
     def held(self) -> tuple[Privilege, ...]:
         """What the actor holds now."""
-        now = self._now_ms()
-        mine = (p for p in self._store.list() if p.holder == self._actor.identity)
-        return tuple(p for p in mine if state_of(p, now) == "active")
+        now, listed = self._approvals.now_ms(), self._approvals.store.listed(("approved",), _MOST)
+        roles = (a for a in listed if (a.inquiry.kind, a.inquiry.holder) == ("role", self._me))
+        return tuple(privilege_of(a) for a in roles if a.inquiry.at(now).state == "approved")
 
     def holds(self, roles: Sequence[AdminRole]) -> bool:
         """Whether the actor holds one of these now; true where roles are not enforced."""
@@ -157,7 +153,7 @@ class Privileges:
             return
         named = " or ".join(roles)
         raise Refused(
-            f"This takes the admin role {named}, which {self._actor.identity} does not hold now.",
+            f"This takes the admin role {named}, which {self._me} does not hold now.",
             f"Ask for it: lockgate admin request {roles[0]} --reason WHY --for 2h. "
             "`lockgate admin who-can` says who may give it.",
         )
@@ -165,7 +161,7 @@ class Privileges:
     def _check(self, role: AdminRole, reason: str, lasts: int) -> None:
         if role not in ADMIN_ROLES:
             raise Refused("There is no such role.", f"There are {', '.join(ADMIN_ROLES)}.")
-        if self._actor.identity == RECOVERY:
+        if self._me == RECOVERY:
             raise Refused("The recovery admin gives roles to people; it holds none itself.")
         if not reason.strip() or len(reason) > _LONGEST_REASON or not reason.isprintable():
             raise Refused(f"A reason is one line of at most {_LONGEST_REASON} characters.",
@@ -173,16 +169,17 @@ class Privileges:
         if not SHORTEST_MS <= lasts <= self._rules.longest:
             most = self._rules.longest / HOUR_MS
             raise Refused(f"A role lasts from one minute to {most:g} hours.", "Ask for less time.")
-        now, mine = self._now_ms(), self._actor.identity
-        for other in self._store.list():
-            same = (other.holder, other.role) == (mine, role)
-            if same and state_of(other, now) in ("waiting", "active"):
-                raise Refused(f"{mine} asked for {role} already: {other.id}.",
+        now = self._approvals.now_ms()
+        for asked in self._approvals.store.listed(sorted(LIVE), _MOST):
+            one = asked.inquiry.at(now)
+            same = (one.kind, one.holder, one.tool.get("role")) == ("role", self._me, role)
+            if same and one.state in LIVE:
+                raise Refused(f"{self._me} asked for {role} already: {one.id}.",
                               "Withdraw it with `lockgate admin deny`, or wait.")  # fmt: skip
 
     def _check_grant(self, found: Privilege) -> None:
-        mine = self._actor.identity
-        if mine == found.holder:
+        mine = self._me
+        if self._approvals.approvers.same(mine, found.holder):
             raise Refused("Nobody gives a role to themselves.", "Ask somebody else.")
         if mine in found.granted_by:
             raise Refused(f"{mine} said yes already; {found.role} takes another person's yes too.",
@@ -192,61 +189,53 @@ class Privileges:
                           "`lockgate admin who-can` says who may.")  # fmt: skip
 
     def _check_end(self, found: Privilege) -> None:
-        """Ending is never harder than giving."""
-        mine = self._actor.identity
-        if mine == found.holder or mine in self._rules.granters or mine == RECOVERY:
+        """Ending is never harder than giving. A responder ends what is held; of what only waits,
+        they are no part (as of any question, they may stop it by a veto)."""
+        mine = self._me
+        if self._approvals.approvers.same(mine, found.holder):
+            return
+        if mine in self._rules.granters or mine == RECOVERY:
             return
         if found.granted and any(p.role == "responder" for p in self.held()):
             return
         raise Refused(f"{mine} may not end this.", "`lockgate admin who-can` says who may.")
 
-    def _find(self, privilege_id: str) -> Privilege:
-        found = next((p for p in self._store.list() if p.id == privilege_id), None)
-        if found is None:
+    def _find(self, privilege_id: str) -> tuple[Privilege, Asked]:
+        asked = self._approvals.store.get(privilege_id)
+        if asked is None or asked.inquiry.kind != "role":
             raise Refused(f"There is no request {privilege_id}.", "`lockgate admin list`.")
-        return found
+        return self._privilege(asked), asked
 
-    def _waiting(self, privilege_id: str) -> Privilege:
-        found = self._find(privilege_id)
-        state = state_of(found, self._now_ms())
+    def _waiting(self, privilege_id: str) -> tuple[Privilege, Asked]:
+        found, asked = self._find(privilege_id)
+        state = state_of(found, self._approvals.now_ms())
         if state != "waiting":
             raise Refused(f"{privilege_id} does not wait for an answer: it is {state}.")
-        return found
+        return found, asked
 
-    def _end(self, action: str, found: Privilege) -> Privilege:
-        now = self._now_ms()
-        ended = msgspec.structs.replace(found, ended=now, ended_by=self._actor.identity)
-        return self._put(action, ended, now)
+    def _privilege(self, asked: Asked) -> Privilege:
+        return privilege_of(asked, self._approvals.store.payload(asked.inquiry.id) or b"")
 
-    def _put(self, action: str, changed: Privilege, now: int) -> Privilege:
-        changed = msgspec.structs.replace(changed, version=changed.version + 1)
-        self._journal(action, changed, now)
-        if not self._store.replace(changed):
-            raise Refused("Somebody else changed this at the same moment.",
-                          "Look again with `lockgate admin list`.")  # fmt: skip
-        return changed
 
-    def _journal(self, action: str, about: Privilege, now: int) -> None:
-        people = {"holder": about.holder, "reason": about.reason, "granted_by": about.granted_by}
-        event = AuditEvent(
-            id=self._random_bytes(16).hex(),
-            call="",
-            kind="admin.changed",
-            at=now,
-            effect="permit",
-            reason="admin.changed",
-            header={"action": action, "target": about.id, "role": about.role, "lasts": about.lasts,
-                    "state": state_of(about, now), "expires": about.expires},
-            slots={"actor": self._actor.told(), "subject": json.dumps(people).encode()},
-        )  # fmt: skip
-        self._events.append((event,))
+def privilege_of(asked: Asked, payload: bytes = b"") -> Privilege:
+    """A question about a role, as an administrator knows it."""
+    one = asked.inquiry
+    given = tuple(v.voter for v in asked.votes if v.answer == "yes")
+    stopped = tuple(v.voter for v in asked.votes if v.answer != "yes")[-1:]
+    ended = 0 if one.state == "expired" else one.ended
+    return Privilege(
+        id=one.id, role=cast("AdminRole", one.tool["role"]), holder=one.holder,
+        reason=reason_in(payload), asked=one.created, lasts=one.window, expires=one.expires,
+        granted_by=given, granted=one.decided, ended=ended,
+        ended_by=one.ended_by or "".join(stopped), state=one.state,
+    )  # fmt: skip
 
 
 def state_of(one: Privilege, now: int) -> State:
-    if one.ended:
-        if one.granted:
-            return "revoked"
-        return "withdrawn" if one.ended_by == one.holder else "denied"
-    if now < one.expires:
-        return "active" if one.granted else "waiting"
-    return "expired" if one.granted else "lapsed"
+    if one.state in ("pending", "approved", "expired") and now >= one.expires:
+        return "expired" if one.granted else "lapsed"
+    return "revoked" if one.granted and one.state == "vetoed" else _STATES[one.state]
+
+
+def _digest(*said: object) -> str:
+    return hashlib.sha256(b"lockgate/role/v1\0" + orjson.dumps(said)).hexdigest()

@@ -69,7 +69,7 @@ class Reading:
             before = Person(self._people.new_id(), self.source, "")
         return msgspec.structs.replace(
             before, user_name=one.user_name, external_id=one.external_id or before.external_id,
-            active=one.active, groups=one.groups,
+            active=one.active, groups=one.groups, employee=one.employee,
         )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def _told_once(listed: Sequence[Listed]) -> list[Listed]:
     found: dict[str, Listed] = {}
     for one in listed:
         if names[folded(one.user_name)] > 1 or ids[one.external_id] > 1:
-            one = Listed(one.user_name, active=False)
+            one = Listed(one.user_name, active=False, employee=one.employee)
         found.setdefault(folded(one.user_name), one)
     return list(found.values())
 
@@ -90,6 +90,8 @@ def _plain(one: Listed) -> bool:
         check_name("A name", one.user_name)
         if one.external_id:
             check_name("An id", one.external_id)
+        if one.employee:
+            check_name("An employee number", one.employee)
     except Refused:
         return False
     return True

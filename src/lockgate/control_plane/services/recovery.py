@@ -11,8 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from lockgate.control_plane.services.acting import EventAppender
-from lockgate.control_plane.services.privileges import Actor
+from lockgate.control_plane.services.acting import Actor, EventAppender
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import AuditEvent
 from lockgate.model.privilege import RECOVERY, RecoveryCode

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from lockgate.control_plane.services.acting import EventAppender
+from lockgate.control_plane.services.acting import Actor, EventAppender
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import AuditEvent
 from lockgate.model.revocation import Revocation, RevocationKind
@@ -26,15 +26,14 @@ class RevocationStore(Protocol):
 
 
 class Tokens:
-    """``issuers``: URL by the name that the configuration gives it. ``actor``: who asks for it, as
-    the journal is to say it."""
+    """``issuers``: URL by the name that the configuration gives it. ``actor``: who asks for it."""
 
     def __init__(
         self,
         store: RevocationStore,
         events: EventAppender,
         issuers: Mapping[str, str],
-        actor: Mapping[str, str],
+        actor: Actor,
         now_ms: Callable[[], int],
         random_bytes: Callable[[int], bytes],
     ) -> None:
@@ -63,12 +62,12 @@ class Tokens:
 
     def add(self, one: Revocation) -> None:
         """Raises ``StoreDown``; then nothing was revoked."""
-        slots = {"actor": self._actor, "subject": {"kind": one.kind, "value": one.value}}
+        about = json.dumps({"kind": one.kind, "value": one.value}).encode()
         event = AuditEvent(
             id=self._random_bytes(16).hex(), call="", kind="admin.changed", at=self._now_ms(),
             effect="permit", reason="admin.changed",
             header={"action": "token.revoke", "target": one.issuer, "kind": one.kind},
-            slots={name: json.dumps(said).encode() for name, said in slots.items()},  # type: ignore[misc]
+            slots={"actor": self._actor.told(), "subject": about},
         )  # fmt: skip
         self._events.append((event,))
         self._store.add(one)

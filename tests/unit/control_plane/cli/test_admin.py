@@ -154,7 +154,7 @@ def test_an_account_and_its_browser_are_one_person(desk: Desk) -> None:
 )
 def test_bad_usage(strict: Desk, words: tuple[str, ...]) -> None:
     assert strict.type(*words).code == 2
-    assert strict.privileges.list() == ()
+    assert strict.inquiries.listed() == ()
 
 
 def test_no_variable_makes_anybody_somebody_else(

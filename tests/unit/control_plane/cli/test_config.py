@@ -35,3 +35,16 @@ def test_the_schema(desk: Desk) -> None:
     found = desk.type("config", "schema").json
     assert isinstance(found, dict)
     assert "upstreams" in found["properties"]
+
+
+def test_a_change_is_proposed_only_where_somebody_is_to_agree(desk: Desk) -> None:
+    new = desk.root / "new.yaml"
+    new.write_text("policies: policies\nupstreams: {}\n")
+    refused = desk.type("config", "propose", new)
+    assert (refused.code, "Nobody has to agree" in refused.err) == (3, True)
+    desk.configure("approvals: {factors: {catalogue: {people: [os:carol]}}}\npolicies: policies\n")
+    found = desk.type("config", "propose", new)
+    assert (found.code, "approvals approve" in found.out) == (0, True)
+    assert "upstreams" not in desk.config.read_text()
+    new.write_text("nonsense: 1\n")
+    assert desk.type("config", "propose", new).code == 3

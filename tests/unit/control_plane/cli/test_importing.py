@@ -119,3 +119,23 @@ def test_another_secret_is_never_overwritten(desk: Desk) -> None:
 
 def test_a_file_that_is_not_there(desk: Desk) -> None:
     assert desk.type("import", desk.root / "gone").code == 3
+
+
+def test_where_another_must_agree_nothing_is_written_until_then(desk: Desk) -> None:
+    desk.configure("policies: policies\napprovals:\n  factors:\n"
+                   "    catalogue: {people: [os:opal, os:carol]}\n")  # fmt: skip
+    before = desk.config.read_text()
+    file = client_file(desk, {"hub": {"command": "x", "env": {"HUB_TOKEN": TOKEN}}})
+    found = desk.type("import", file, "--yes", "--json")
+    assert isinstance(found.json, dict)
+    assert (found.json["written"], desk.config.read_text()) == (False, before)
+    id = str(found.json["asked"])
+    assert not (desk.root / "data" / "secrets").exists()
+    assert TOKEN not in desk.type("approvals", "show", id).out
+    desk.become("carol")
+    assert desk.type("approvals", "approve", id).code == 0
+    assert desk.type("approvals", "apply", id).code == 0
+    assert "hub" in {plan.name for plan in desk.deployment().upstreams}
+    assert (desk.root / "data" / "secrets" / "hub-HUB_TOKEN").read_text() == TOKEN
+    told = desk.type("import", client_file(desk, {"other": {"command": "y"}}), "--yes")
+    assert "asked: " in told.out

@@ -29,6 +29,7 @@ def test_what_sources_say_is_listed(known: Desk) -> None:
     listed: Any = known.type("people", "list", "--json").json
     assert listed[0] == {
         "id": "1", "source": "scim", "user_name": "alice", "external_id": "00uA",
+        "employee": "",
         "state": "active", "groups": ["nurses"], "learned": "2027-01-15T08:00:00.000Z",
     }  # fmt: skip
     assert known.type("people", "list", "--inactive", "--json").json == []

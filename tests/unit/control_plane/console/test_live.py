@@ -5,7 +5,8 @@ from urllib.parse import quote
 import pytest
 
 from lockgate.control_plane.console.live import MOST_STREAMS
-from lockgate.model.privilege import Privilege
+from lockgate.control_plane.services.acting import Actor
+from lockgate.model.privilege import AdminRole
 from support.asgi import Visit
 from support.browser import Browser
 from support.console_desk import ORIGIN, ROLES, ConsoleDesk
@@ -21,7 +22,7 @@ class Desk(ConsoleDesk):
         super().__init__()
         self.tasks = [asyncio.ensure_future(self.news.task())]
 
-    def open(self, browser: Browser, since: str = "privilege:0", **headers: str) -> Visit:
+    def open(self, browser: Browser, since: str = "inquiry:0", **headers: str) -> Visit:
         said = {"host": ORIGIN.partition("://")[2], **headers,
                 "cookie": "; ".join(f"{k}={v}" for k, v in browser.jar.items())}  # fmt: skip
         query = f"since={quote(since)}".encode()
@@ -31,11 +32,15 @@ class Desk(ConsoleDesk):
         return visit
 
     def role(self, holder: str = "oidc:bob") -> None:
-        now = self.now_ms()
-        self.privileges.add(Privilege(
-            f"p{len(self.privileges.list())}", "reader", holder, "a test", now, 3_600_000,
-            now + 3_600_000, ("oidc:carol",), now,
-        ))  # fmt: skip
+        """Another one, asked for and given."""
+        roles: tuple[AdminRole, ...] = ("reader", "operator", "approver")
+        role = roles[len(self.privileges.list())]
+        asked = self.backing.privileges_of(Actor(holder, "console")).request(
+            role,
+            "a test",
+            3_600_000,
+        )
+        self.backing.privileges_of(Actor("oidc:carol", "console")).grant(asked.id)
 
 
 @pytest.fixture
@@ -57,14 +62,14 @@ async def test_a_page_is_told_of_each_change_of_what_it_shows(lively: Desk) -> N
     await visit.until(lambda v: v.body.count(CHANGED) == 1)
     lively.role()
     await visit.until(lambda v: v.body.count(CHANGED) == 2)
-    assert b"id: privilege:" in visit.body
+    assert b"id: inquiry:" in visit.body
 
 
 async def test_who_comes_back_is_told_what_they_missed(lively: Desk) -> None:
     """A browser says the last event's id; it counts, not what the page began with."""
     alice = await lively.signed_in()
     lively.role()
-    told = lively.open(alice, **{"last-event-id": "privilege:0"})
+    told = lively.open(alice, **{"last-event-id": "inquiry:0"})
     await told.until(lambda v: CHANGED in v.body)
     known = (await alice.get(ROLES)).text.partition('data-since="')[2].partition('"')[0]
     quiet = lively.open(alice, known)
@@ -117,7 +122,7 @@ async def test_a_session_has_few_streams_and_what_is_closed_is_free(lively: Desk
     await again.until(lambda v: b"retry:" in v.body)
 
 
-@pytest.mark.parametrize("since", ["", "x", "journal:1", "privilege:1,none:0"])
+@pytest.mark.parametrize("since", ["", "x", "journal:1", "inquiry:1,none:0"])
 async def test_nobody_is_told_of_what_they_may_not_see(lively: Desk, since: str) -> None:
     visit = lively.open(await lively.signed_in(), since)
     await visit.until(lambda v: v.over)

@@ -23,4 +23,4 @@ def test_who_may_come_into_a_room_is_told_of_what_it_shows() -> None:
         assert room.open_to(frozenset()) == (not takes)
         for role in takes:
             assert room.topics <= topics_for(frozenset({role}))
-    assert topics_for(frozenset()) >= {"privilege"}
+    assert topics_for(frozenset()) >= {"inquiry"}

@@ -4,6 +4,8 @@ import pytest
 
 from support.scim import GROUP, USER, Provider
 
+EMPLOYEE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
 
 async def told(path: str) -> Any:
     answer = await Provider().send("GET", path)
@@ -23,7 +25,7 @@ async def test_types_and_schemas_are_listed_and_told_one_by_one() -> None:
     types = (await told("/ResourceTypes"))["Resources"]
     assert [t["id"] for t in types] == ["User", "Group"]
     assert (await told("/ResourceTypes/Group"))["schema"] == GROUP
-    assert {s["id"] for s in (await told("/Schemas"))["Resources"]} == {USER, GROUP}
+    assert {s["id"] for s in (await told("/Schemas"))["Resources"]} == {USER, GROUP, EMPLOYEE}
     names = {a["name"] for a in (await told(f"/Schemas/{USER}"))["attributes"]}
     assert names == {"userName", "active", "groups"}, "nothing more is kept of a person"
 

@@ -33,7 +33,7 @@ async def test_what_decides_nothing_is_not_kept(idp: Provider) -> None:
         "schemas": [USER, enterprise], "userName": "alice", "password": "hunter2",
         "name": {"givenName": "Alice", "familyName": "Smith"},
         "emails": [{"value": "alice@corp.example", "primary": True}],
-        enterprise: {"department": "Ward 3"},
+        enterprise: {"department": "Ward 3", "costCenter": "9"},
     }  # fmt: skip
     answer = await idp.send("POST", "/Users", said)
     made = answer.json
@@ -285,3 +285,25 @@ class Overtaking:
             (held,) = self._store.people()
             self._store.put([msgspec.structs.replace(held, user_name="renamed")])
         return self._store.put(people, groups)
+
+
+async def test_an_employee_number_is_kept_changed_and_given_up(idp: Provider) -> None:
+    """RFC 7643, 4.3: of the enterprise extension this alone."""
+    enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+    said = {"schemas": [USER, enterprise], "userName": "alice",
+            enterprise: {"employeeNumber": "E-7", "department": "Ward 3"}}  # fmt: skip
+    made = (await idp.send("POST", "/Users", said)).json
+    assert made[enterprise] == {"employeeNumber": "E-7"}
+    assert enterprise in made["schemas"]
+    place = f"/Users/{made['id']}"
+    change = {"schemas": [PATCH], "Operations": [
+        {"op": "replace", "path": f"{enterprise}:employeeNumber", "value": "E-8"}]}  # fmt: skip
+    assert (await idp.send("PATCH", place, change)).status == 200
+    assert [p.employee for p in idp.store.people()] == ["E-8"]
+    found = await idp.send("GET", place)
+    assert found.json[enterprise] == {"employeeNumber": "E-8"}
+    bare = {"schemas": [USER], "userName": "alice"}
+    assert (await idp.send("PUT", place, bare)).status == 200
+    assert [p.employee for p in idp.store.people()] == [""]
+    bad = said | {enterprise: {"employeeNumber": "a\nb"}}
+    assert (await idp.send("PUT", place, bad)).status == 400

@@ -10,7 +10,7 @@ from lockgate.store.memory_events import MemoryEvents
 
 
 def acting(events: MemoryEvents) -> Acting:
-    return Acting(Actor("opal"), events, lambda: 5, os.urandom)
+    return Acting(Actor("os:opal", "cli", "opal"), events, lambda: 5, os.urandom)
 
 
 def test_a_change_is_on_record_with_who_made_it_and_whom_it_is_about() -> None:
@@ -24,7 +24,9 @@ def test_a_change_is_on_record_with_who_made_it_and_whom_it_is_about() -> None:
     assert (first.kind, first.reason, first.effect, first.at) == (
         "admin.changed", "admin.changed", "permit", 7,
     )  # fmt: skip
-    assert json.loads(first.slots["actor"]) == {"account": "opal", "via": "cli"}
+    assert json.loads(first.slots["actor"]) == {
+        "identity": "os:opal", "account": "opal", "via": "cli",
+    }  # fmt: skip
     assert json.loads(first.slots["subject"]) == {"owner": "alice"}
     assert first.header == {"action": "key.create"}
     assert (second.call, set(second.slots)) == ("c-1", {"actor"})

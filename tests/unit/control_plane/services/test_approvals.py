@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from lockgate.approval.payload import stored
 from lockgate.approval.rules import MOST_PER_HOUR, ApprovalRules, FactorRule
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.approvals import Approvals, mine
-from lockgate.control_plane.services.privileges import Actor
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model.inquiry import Kept, Need
 from lockgate.store.memory_events import MemoryEvents

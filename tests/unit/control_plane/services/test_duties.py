@@ -13,8 +13,9 @@ from lockgate.control_plane.console.application import routes
 from lockgate.control_plane.console.backing import Backing
 from lockgate.control_plane.services.duties import COMMANDS, FOR_READERS, PAGES
 from lockgate.model import AuditEvent
-from lockgate.model.privilege import ADMIN_ROLES, AdminRole, Privilege
+from lockgate.model.privilege import ADMIN_ROLES, AdminRole
 from support.desk import NOW, Desk
+from support.inquiries import role as held_role
 
 GIVEN: dict[str, tuple[str, ...]] = {
     "keys create": ("--kind", "personal", "--owner", "alice", "--expires", "1d"),
@@ -33,6 +34,9 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "approvals withdraw": ("some-call",),
     "audit show": ("some-call",),
     "import": ("mcp.json", "--yes"),
+    "config propose": ("mcp.json",),
+    "approvals apply": ("some-question",),
+    "relations load": ("hr", "mcp.json"),
 }
 """What the command cannot do without."""
 
@@ -57,10 +61,7 @@ def strict(tmp_path: Path) -> Desk:
 
 
 def hold(desk: Desk, role: AdminRole) -> None:
-    desk.privileges.add(Privilege(
-        f"role-{role}", role, "os:opal", "a test", NOW, 3_600_000, NOW + 3_600_000,
-        ("os:carol", "os:dave"), NOW,
-    ))  # fmt: skip
+    desk.inquiries.add(held_role("os:opal", role, NOW), b"")
 
 
 def typed(desk: Desk, name: str) -> Any:

@@ -14,6 +14,7 @@ from lockgate.model import AuditEvent, KeyRecord, StoreDown
 from lockgate.store.memory_events import MemoryEvents
 from lockgate.store.memory_keys import MemoryKeys
 
+OPAL = Actor("os:opal", "cli", "opal")
 NOW = 1_800_000_000_000
 PERSONAL = KeyOrder("personal", "alice", 90, roles=("developer",))
 
@@ -24,7 +25,7 @@ class World:
         self.events = MemoryEvents()
         numbers = itertools.count(1)
         acting = Acting(
-            Actor("opal"), self.events, lambda: NOW,
+            OPAL, self.events, lambda: NOW,
             lambda count: hashlib.shake_128(b"%d" % next(numbers)).digest(count),
         )  # fmt: skip
         self.keys = Keys(self.store, acting, b"pepper")
@@ -118,7 +119,7 @@ class FailingEvents:
 
 
 def test_without_a_journal_nothing_changes(world: World) -> None:
-    keys = Keys(world.store, Acting(Actor("opal"), FailingEvents(), lambda: NOW, bytes), b"p")
+    keys = Keys(world.store, Acting(OPAL, FailingEvents(), lambda: NOW, bytes), b"p")
     with pytest.raises(StoreDown):
         keys.create(PERSONAL)
     assert world.store.list() == ()
@@ -217,7 +218,7 @@ class Racing(MemoryKeys):
 
 def test_a_key_that_is_revoked_meanwhile_gets_no_successor(world: World) -> None:
     store = Racing()
-    keys = Keys(store, Acting(Actor("opal"), world.events, lambda: NOW, os.urandom), b"pepper")
+    keys = Keys(store, Acting(OPAL, world.events, lambda: NOW, os.urandom), b"pepper")
     old = keys.create(PERSONAL).record
     with pytest.raises(Refused, match="meanwhile"):
         keys.rotate(old.id, HOUR_MS)
@@ -242,7 +243,7 @@ class Rotating(MemoryKeys):
 
 def test_a_key_that_is_rotated_while_its_owner_is_revoked_leaves_no_successor(world: World) -> None:
     store = Rotating()
-    keys = Keys(store, Acting(Actor("opal"), world.events, lambda: NOW, os.urandom), b"pepper")
+    keys = Keys(store, Acting(OPAL, world.events, lambda: NOW, os.urandom), b"pepper")
     old = keys.create(PERSONAL).record
     assert {r.id for r in keys.revoke_all_of("alice")} == {old.id, "successor"}
     assert all(record.revoked for record in store.list())

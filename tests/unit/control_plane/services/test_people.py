@@ -32,7 +32,7 @@ class World:
         self.events = MemoryEvents()
         numbers = itertools.count(1)
         self.acting = Acting(
-            Actor("opal", "cli"), self.events, lambda: NOW,
+            Actor("os:opal"), self.events, lambda: NOW,
             lambda count: hashlib.shake_128(b"%d" % next(numbers)).digest(count),
         )  # fmt: skip
         self.people = People(self.store, self.keys, self.acting)
@@ -82,7 +82,7 @@ def test_each_change_is_on_record_without_names_in_its_header(world: World) -> N
     assert headers[2]["changed"] == ["active"]
     assert (headers[2]["active"], headers[2]["source"]) == (False, "scim")
     assert not any(name in str(headers) for name in ("alice", "00uA", "nurses", "opal"))
-    assert json.loads(world.journal[0].slots["actor"]) == {"account": "opal", "via": "cli"}
+    assert json.loads(world.journal[0].slots["actor"]) == {"identity": "os:opal", "via": "cli"}
     assert json.loads(world.journal[0].slots["subject"])["user_name"] == "alice"
     assert json.loads(world.journal[1].slots["subject"]) == {
         "name": "nurses", "external_id": "", "joined": ["1"],

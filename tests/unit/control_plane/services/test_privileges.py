@@ -3,19 +3,27 @@ import json
 
 import pytest
 
+from lockgate.approval.approvers import Approvers
+from lockgate.approval.rules import ApprovalRules
+from lockgate.control_plane.services.acting import Actor
+from lockgate.control_plane.services.approvals import Approvals
 from lockgate.control_plane.services.privileges import (
     HOUR_MS,
     LAPSES_MS,
-    Actor,
     Privileges,
     Rules,
     state_of,
 )
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import AuditEvent, StoreDown
+from lockgate.model.inquiry import Inquiry, Vote
 from lockgate.model.privilege import ADMIN_ROLES, RECOVERY, AdminRole, Privilege
+from lockgate.store.directory import Directory
 from lockgate.store.memory_events import MemoryEvents
-from lockgate.store.privileges import MemoryPrivileges
+from lockgate.store.memory_inquiries import MemoryInquiries
+from lockgate.store.memory_people import MemoryPeople
+from lockgate.store.relations import MemoryRelations
+from lockgate.store.standing import HeldStanding
 
 START = 1_800_000_000_000
 RULES = Rules(enforced=True, granters=frozenset({"os:carol", "os:dave", "os:alice"}))
@@ -23,23 +31,32 @@ RULES = Rules(enforced=True, granters=frozenset({"os:carol", "os:dave", "os:alic
 
 class World:
     def __init__(self) -> None:
-        self.store = MemoryPrivileges()
+        self.now = START
+        self.store = MemoryInquiries(lambda: self.now)
         self.events = MemoryEvents()
         self.rules = RULES
-        self.now = START
+        self.people = MemoryPeople()
         self._numbers = itertools.count(1)
 
     def as_(self, identity: str) -> Privileges:
-        return Privileges(
-            self.store, self.events, self.rules, Actor(identity, "cli", "account"),
+        approvals = Approvals(
+            self.store, self.events, self.approvers(), Actor(identity, "cli", "account"),
             lambda: self.now, lambda count: next(self._numbers).to_bytes(count, "big"),
         )  # fmt: skip
+        return Privileges(approvals, self.rules)
+
+    def approvers(self) -> Approvers:
+        standing = HeldStanding(self.store, MemoryRelations(), lambda: True, lambda: self.now)
+        standing.refresh(self.now)
+        directory = Directory(self.people)
+        directory.refresh(self.now)
+        return Approvers(ApprovalRules(self.rules.factors), directory, standing)
 
     def asked(self, role: AdminRole = "operator", who: str = "os:alice") -> Privilege:
         return self.as_(who).request(role, "to rotate a key", HOUR_MS)
 
     def state(self, one: Privilege) -> str:
-        (found,) = (p for p in self.store.list() if p.id == one.id)
+        (found,) = (p for p in self.as_("os:test").list() if p.id == one.id)
         return state_of(found, self.now)
 
     @property
@@ -196,7 +213,7 @@ def test_a_responder_may_end_what_others_hold_but_answers_no_request(world: Worl
 def test_requests_that_are_refused(world: World, reason: str, lasts: int) -> None:
     with pytest.raises(Refused):
         world.as_("os:alice").request("operator", reason, lasts)
-    assert world.store.list() == ()
+    assert world.as_("os:test").list() == ()
     assert world.journal == []
 
 
@@ -224,8 +241,8 @@ def test_each_step_is_in_the_journal_and_people_only_in_slots(world: World) -> N
     world.as_("os:carol").revoke(one.id)
     actions = [(e.header["action"], e.header["state"]) for e in world.journal]
     assert actions == [
-        ("privilege.request", "waiting"), ("privilege.grant", "waiting"),
-        ("privilege.grant", "active"), ("privilege.revoke", "revoked"),
+        ("privilege.request", "pending"), ("privilege.grant", "pending"),
+        ("privilege.grant", "approved"), ("privilege.revoke", "revoked"),
     ]  # fmt: skip
     assert all(e.header["target"] == one.id for e in world.journal)
     assert json.loads(world.journal[2].slots["actor"])["identity"] == "os:dave"
@@ -246,18 +263,19 @@ def test_what_cannot_be_recorded_is_not_done(world: World) -> None:
             step(world.as_("os:carol"), one.id)
     with pytest.raises(StoreDown):
         world.asked("reader")
-    assert [p.granted_by for p in world.store.list()] == [()]
+    assert [p.granted_by for p in world.as_("os:test").list()] == [()]
 
 
 def test_of_two_at_the_same_moment_one_is_told_so(world: World) -> None:
     one = world.asked()
 
-    class Slow(MemoryPrivileges):
-        def replace(self, changed: Privilege) -> bool:
+    class Slow(MemoryInquiries):
+        def replace(self, changed: Inquiry, vote: Vote | None = None) -> bool:
             return False
 
-    slow = Slow()
-    slow.add(one)
+    slow, asked = Slow(lambda: world.now), world.store.get(one.id)
+    assert asked is not None
+    slow.add(asked.inquiry, b"")
     world.store = slow
     with pytest.raises(Refused, match="same moment"):
         world.as_("os:carol").grant(one.id)

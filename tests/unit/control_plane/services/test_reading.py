@@ -154,3 +154,14 @@ def test_many_come_in_slices(world: World) -> None:
     assert world.reading.take(many) == 1_201
     assert world.reading.take(many[1:]) == 1
     assert len({p.version for p in world.store.people()}) == 4
+
+
+def test_an_employee_number_comes_and_goes_with_what_the_directory_says(world: World) -> None:
+    def known() -> dict[str, str]:
+        return {p.user_name: p.employee for p in world.store.people()}
+
+    world.reading.take([Listed("alice", "id-a", employee="E-7"), BOB])
+    assert known() == {"alice": "E-7", "bob": ""}
+    world.reading.take([Listed("alice", "id-a"), Listed("bob", "id-b", employee="a\nb")])
+    assert known()["alice"] == ""
+    assert "\n" not in known()["bob"]

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from lockgate.control_plane.services.privileges import Actor
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.recovery import VALID_MS, Recovery, hash_of
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import StoreDown

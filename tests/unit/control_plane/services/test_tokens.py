@@ -3,6 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.refused import Refused
 from lockgate.control_plane.services.tokens import DAY_MS, Tokens
 from lockgate.model import AuditEvent, StoreDown
@@ -20,7 +21,7 @@ class DownEvents:
 
 def tokens(store: MemoryRevocations, events: MemoryEvents | DownEvents) -> Tokens:
     issuers = {"corp": "https://issuer.example"}
-    return Tokens(store, events, issuers, {"account": "opal"}, lambda: NOW, lambda n: bytes(n))
+    return Tokens(store, events, issuers, Actor("os:opal"), lambda: NOW, lambda n: bytes(n))
 
 
 def test_what_was_issued_until_now_is_revoked_and_journalled_first() -> None:
