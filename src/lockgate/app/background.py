@@ -126,6 +126,7 @@ class Background:
 
     async def _read_rest(self) -> None:
         await self._in("copies", self._plant.refresh_rest, now_ms())
+        self._plant.tell()
 
     async def _watch(self) -> None:
         await self._reloader.check()

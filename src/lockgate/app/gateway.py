@@ -15,6 +15,7 @@ from lockgate.app.elsewhere import Alone, Elsewhere
 from lockgate.app.hub import Hub
 from lockgate.app.incoming import Incoming
 from lockgate.app.inflight import InFlight, Ticket
+from lockgate.app.pending import Turn
 from lockgate.app.replay import Replay
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.tasks import TaskDesk
@@ -62,6 +63,8 @@ class State(msgspec.Struct, frozen=True):
     resolver: Resolver
     endpoints: dict[str, Endpoint]
     limits: Limits
+    console: str = ""
+    """Origin of the console, where people answer what calls wait for; empty: there is none."""
 
 
 class Gateway:
@@ -91,6 +94,11 @@ class Gateway:
         self.session_ended: Callable[[str], None] = lambda _: None
         """Told the id of each session that a client ended here. Set once, like ``elsewhere``."""
         self._count = count
+
+    def stop(self) -> None:
+        """End what would go on for as long as its client, or whoever is asked, likes."""
+        self.hub.stop()
+        self.dialogue.pending.vigil.stop()
 
     async def handle(self, incoming: Incoming, put: Put) -> Answer:
         """Answer one message. Raises nothing for whatever a client can send."""
@@ -179,8 +187,8 @@ class Gateway:
             case "list":
                 return await self._list(request, incoming.caller, state)
             case "task":
-                caller = incoming.caller
-                return await self.tasks.serve(request, caller, state.resolver, state.gate, put)
+                turn = Turn(request, incoming.caller, state.gate, put, state.console)
+                return await self.tasks.serve(turn, state.resolver)
             case "watch":
                 return await self._watch(request, session, incoming.caller, put)
             case _:
@@ -244,14 +252,16 @@ class Gateway:
             if earlier.node != self.dialogue.node:
                 return await self.elsewhere.handle(earlier.node, incoming, put)
             return await self.dialogue.resume(request, earlier, caller, put)
+        turn = Turn(request, caller, state.gate, put, state.console, earlier)
         call = await state.resolver.call_of(request, caller, state.gate)
         if call.tool is not None and request.era == "modern":
             check_param_headers(incoming.headers, call.tool.schema, call.arguments)
-        if earlier is not None or request.responses is not None:
+        ours = earlier is not None and earlier.asked
+        if not ours and (earlier is not None or request.responses is not None):
             theirs = earlier.upstream if earlier is not None else None
             params = continue_with(call.params, request.responses, theirs)
             call = msgspec.structs.replace(call, params=params)
-        return await self.dialogue.begin(request, call, caller, state.gate, put)
+        return await self.dialogue.begin(turn, call)
 
     def _record_session(
         self, kind: Literal["session.opened", "session.closed"], session: str, caller: Caller

@@ -129,6 +129,7 @@ def gateway_of(
         plant.node,
     )
     gateway.session_ended = plant.pool.retire_session
+    plant.asked = gateway.dialogue.pending.vigil.tell
     return gateway
 
 
@@ -146,7 +147,7 @@ async def serve(
         line = Line(seat) if seat else None
         async with opened(path, settings, bound, line, seen) as running:
             config = server_config(running.ingress, settings, running.refused)
-            server = Server(config, running.gateway.hub.stop, greeter_of(running))
+            server = Server(config, running.gateway.stop, greeter_of(running))
             if line is None:
                 server.ready = lambda: ready(f"{scheme_of(settings)}://{bound}")
             else:
@@ -278,7 +279,7 @@ def _say_fixed(old: Settings, new: Settings) -> None:
 
 
 async def _drain(gateway: Gateway, settings: Settings, crew: Crew) -> None:
-    gateway.hub.stop()
+    gateway.stop()
     await gateway.inflight.drain(settings.limits.drain_seconds)
     await crew.drained()
 

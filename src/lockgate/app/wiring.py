@@ -138,6 +138,7 @@ class Plant:
             unguessable_id,
         )
         self._settings = settings
+        self._told = -1
         self.authenticator = Standing(self.identities.authenticator, self.directory, rules)
         self.tally = RefusalTally(lambda: stamp().id)
         self.quota = quota_of(stores.engine, settings, among.node, among.buckets)
@@ -146,6 +147,8 @@ class Plant:
         self.tools = ToolCache()
         self.hear: Callable[[Event], None] = _nobody
         """Told what upstreams say outside of any request."""
+        self.asked: Callable[[Mapping[str, int]], None] = _nothing
+        """Told the version of each live question when one of them has changed."""
         self.accounts = accounts_of(stores)
         self.upstream_identity = UpstreamIdentity(self.accounts, self.sealer, self.registry)
         self.upstream_identity.subjects.ask = self._subject
@@ -195,6 +198,12 @@ class Plant:
         self.approvals.refresh(now)
         self.standing.refresh(now)
 
+    def tell(self) -> None:
+        """Wake who waits for an answer. On the loop, after the copies were read."""
+        if self.approvals.version != self._told:
+            self._told = self.approvals.version
+            self.asked(self.approvals.versions())
+
     def state(self, settings: Settings, policies: Mapping[str, str]) -> State:
         """Raises ``PolicyInvalid``, ``MappingInvalid`` or ``ReferenceBroken``; changes nothing
         until everything has been built."""
@@ -232,6 +241,7 @@ class Plant:
             resolver=resolver,
             endpoints=endpoints(tuple(settings.upstreams)),
             limits=Limits(bytes=settings.limits.message_bytes),
+            console=console_of(settings),
         )
 
     def renewed(self, state: State) -> State | None:
@@ -262,6 +272,15 @@ class Plant:
             self.pool.retire(name)
         self.registry.replace(registered)
         return Resolver({one.name: one.upstream for one in registered}, self.tools)
+
+
+def console_of(settings: Settings) -> str:
+    """The origin of the console; empty where there is none."""
+    return (settings.console.origin or "") if settings.console.issuer else ""
+
+
+def _nothing(_: Mapping[str, int]) -> None:
+    """There is no gateway yet."""
 
 
 def _nobody(_: Event) -> None:

@@ -7,12 +7,15 @@ from typing import Any
 import msgspec
 
 from lockgate.approval import engine
-from lockgate.approval.payload import stored
+from lockgate.approval.payload import read_stored, stored
 from lockgate.approval.ports import InquiryStore
 from lockgate.approval.rules import KEPT_MS, MOST_WAITING, ApprovalRules
-from lockgate.model import AuditEvent, Call, Decision, question_of
+from lockgate.model import AuditEvent, Call, Decision, StoreDown, question_of
 from lockgate.model.approval import holding
 from lockgate.model.inquiry import DONE, LIVE, Inquiry, Kept, Need, plainly
+
+_ATTEMPTS = 5
+"""To take a question back that somebody answers at the same moment."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -53,6 +56,46 @@ class Desk:
         """The call that used these approvals is over; ``kept`` is what was let out of it.
         Raises ``StoreDown``."""
         await asyncio.to_thread(self._finish, ids, why, kept)
+
+    async def look(self, id: str) -> Inquiry | None:
+        """As the question is now. Raises ``StoreDown``."""
+        asked = await asyncio.to_thread(self._store.get, id)
+        return asked.inquiry.at(self._now_ms()) if asked is not None else None
+
+    async def ran(self, id: str) -> tuple[Call, Kept] | None:
+        """The call that was asked for, and what was let out of it, while that is kept.
+        Raises ``StoreDown``."""
+        return await asyncio.to_thread(self._ran, id)
+
+    async def withdraw(self, id: str) -> Inquiry | None:
+        """Whoever asked takes it back, where that can still be done. As it is then.
+        Raises ``StoreDown``."""
+        return await asyncio.to_thread(self._withdraw, id)
+
+    def told(self, one: Inquiry, way: str, call: str) -> None:
+        """Record how the client of ``call`` was told that it waits."""
+        self._note(event(self._new_id(), "told", one, self._now_ms(), way=way, to=call))
+
+    def _ran(self, id: str) -> tuple[Call, Kept] | None:
+        payload, kept = self._store.payload(id), self._store.kept(id)
+        if payload is None or kept is None:
+            return None
+        return read_stored(payload).call(), kept
+
+    def _withdraw(self, id: str) -> Inquiry | None:
+        now = self._now_ms()
+        for _ in range(_ATTEMPTS):
+            asked = self._store.get(id)
+            if asked is None:
+                return None
+            try:
+                changed = engine.cancel(asked.inquiry, now)
+            except engine.Refusal:
+                return asked.inquiry.at(now)
+            if self._store.replace(changed):
+                self._note(event(self._new_id(), "cancelled", changed, now))
+                return changed
+        raise StoreDown("the question kept changing while it was taken back")
 
     def _hold(self, call: Call, decision: Decision) -> Held:
         rules, now = self._rules(), self._now_ms()
