@@ -54,14 +54,16 @@ class Dialogue:
 
     async def begin(self, turn: Turn, call: Call) -> Answer:
         """Make the call. Where a person must agree first, its client waits as it can."""
-        said = await self.pending.declined(turn) or await self._make(turn, call)
-        if isinstance(said, Answer):
-            return said
 
         def again(number: int) -> Awaitable[Answer | Refused]:
             id, first = f"{call.id}.h{number}", call.part_of or call.id
             return self._make(turn, msgspec.structs.replace(call, id=id, part_of=first))
 
+        said = await self.pending.declined(turn) or await self._make(turn, call)
+        if isinstance(said, Refused) and said.reason == USED:  # somebody was faster: look again
+            said = await again(0)
+        if isinstance(said, Answer):
+            return said
         return await self.pending.answer(turn, said, again)
 
     async def _make(self, turn: Turn, call: Call) -> Answer | Refused:

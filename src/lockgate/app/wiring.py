@@ -78,13 +78,19 @@ GATHER_SECONDS = 2.0
 class ApprovalSource:
     """Source of the fact ``approvals``."""
 
-    def __init__(self, approvals: StandingApprovals, approvers: Approvers) -> None:
+    def __init__(
+        self,
+        approvals: StandingApprovals,
+        approvers: Approvers,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
         self._approvals = approvals
         self._approvers = approvers
+        self._clock = clock
 
     def learn(self, call: Call) -> tuple[Approval, ...]:
         standing = self._approvals.standing(call)
-        return approvals_of(standing, self._approvers, now_ms()) if standing else ()
+        return approvals_of(standing, self._approvers, self._clock()) if standing else ()
 
     def settle(self, value: Any) -> None:
         """Reading reserves nothing."""
@@ -106,8 +112,6 @@ class Plant:
         self.stores = stores
         self.journal = GroupCommitJournal(stores.events)
         self.ring = KeyRing(stores.keys)
-        self.inquiries = inquiries_of(stores)
-        self.approvals = StandingApprovals(self.inquiries, now_ms, among.node)
         self.sessions = StoredSessions(stores.engine, now_ms)
         self.states = StoredSessionStates(stores.engine, now_ms)
         self.shared = StoredConfiguration(stores.engine, stores.host, now_ms)
@@ -123,8 +127,38 @@ class Plant:
         )  # fmt: skip
         self.directory = Directory(stores.people)
         rules = rules_of(settings.people)
+        self._ask_people(settings)
+        self.authenticator = Standing(self.identities.authenticator, self.directory, rules)
+        self.tally = RefusalTally(lambda: stamp().id)
+        self.quota = quota_of(stores.engine, settings, among.node, among.buckets)
+        self.brake = Brake(message_limits(settings), now_ms)
+        self.registry = Registry()
+        self.tools = ToolCache()
+        self.hear: Callable[[Event], None] = _nobody
+        """Told what upstreams say outside of any request."""
+        self.asked: Callable[[Mapping[str, int]], None] = _nothing
+        """Told the version of each live question when one of them has changed."""
+        self._told = -1
+        self.accounts = accounts_of(stores)
+        self.upstream_identity = UpstreamIdentity(self.accounts, self.sealer, self.registry)
+        self.upstream_identity.subjects.ask = self._subject
+        lender = self.upstream_identity.credentials
+        self.connector = Connector(events=lambda event: self.hear(event), bearer=lender.bearer)
+        self.relay = Relay(courier, self.registry, self.connector, lender) if courier else None
+        self.pool = Pool(self.relay.connect if self.relay else self.connector, time.monotonic)
+        if self.relay:
+            self.relay.lend(self.pool)
+        self.forwarder = Forwarder(self.registry, self.pool, self.tools, self._tool_changed)
+        self.refresh(now_ms())
+
+    def _ask_people(self, settings: Settings) -> None:
+        """Needs the directory and the journal."""
+        engine = self.stores.engine
+        self._settings = settings
+        self.inquiries = inquiries_of(self.stores)
+        self.approvals = StandingApprovals(self.inquiries, now_ms, self.node)
         self.standing = HeldStanding(
-            StoredPrivileges(stores.engine), self.inquiries, StoredRelations(stores.engine),
+            StoredPrivileges(engine), self.inquiries, StoredRelations(engine),
             lambda: self._settings.admin.enforced, now_ms,
         )  # fmt: skip
         asked = approval_rules_of(settings.approvals)
@@ -137,29 +171,6 @@ class Plant:
             new_id,
             unguessable_id,
         )
-        self._settings = settings
-        self._told = -1
-        self.authenticator = Standing(self.identities.authenticator, self.directory, rules)
-        self.tally = RefusalTally(lambda: stamp().id)
-        self.quota = quota_of(stores.engine, settings, among.node, among.buckets)
-        self.brake = Brake(message_limits(settings), now_ms)
-        self.registry = Registry()
-        self.tools = ToolCache()
-        self.hear: Callable[[Event], None] = _nobody
-        """Told what upstreams say outside of any request."""
-        self.asked: Callable[[Mapping[str, int]], None] = _nothing
-        """Told the version of each live question when one of them has changed."""
-        self.accounts = accounts_of(stores)
-        self.upstream_identity = UpstreamIdentity(self.accounts, self.sealer, self.registry)
-        self.upstream_identity.subjects.ask = self._subject
-        lender = self.upstream_identity.credentials
-        self.connector = Connector(events=lambda event: self.hear(event), bearer=lender.bearer)
-        self.relay = Relay(courier, self.registry, self.connector, lender) if courier else None
-        self.pool = Pool(self.relay.connect if self.relay else self.connector, time.monotonic)
-        if self.relay:
-            self.relay.lend(self.pool)
-        self.forwarder = Forwarder(self.registry, self.pool, self.tools, self._tool_changed)
-        self.refresh(now_ms())
 
     def _subject(self, holder: str, kind: str) -> SubjectToken | None:
         """People show us access tokens, and no others."""

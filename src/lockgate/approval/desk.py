@@ -50,12 +50,14 @@ class Desk:
 
     async def hold(self, call: Call, decision: Decision) -> Held:
         """Ask, or find what was asked before. Raises ``StoreDown``."""
-        return await asyncio.to_thread(self._hold, call, decision)
+        held, events = await asyncio.to_thread(self._hold, call, decision)
+        self._tell(events)
+        return held
 
     async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
         """The call that used these approvals is over; ``kept`` is what was let out of it.
         Raises ``StoreDown``."""
-        await asyncio.to_thread(self._finish, ids, why, kept)
+        self._tell(await asyncio.to_thread(self._finish, ids, why, kept))
 
     async def look(self, id: str) -> Inquiry | None:
         """As the question is now. Raises ``StoreDown``."""
@@ -70,7 +72,9 @@ class Desk:
     async def withdraw(self, id: str) -> Inquiry | None:
         """Whoever asked takes it back, where that can still be done. As it is then.
         Raises ``StoreDown``."""
-        return await asyncio.to_thread(self._withdraw, id)
+        found, events = await asyncio.to_thread(self._withdraw, id)
+        self._tell(events)
+        return found
 
     def told(self, one: Inquiry, way: str, call: str) -> None:
         """Record how the client of ``call`` was told that it waits."""
@@ -82,31 +86,34 @@ class Desk:
             return None
         return read_stored(payload).call(), kept
 
-    def _withdraw(self, id: str) -> Inquiry | None:
+    def _withdraw(self, id: str) -> tuple[Inquiry | None, list[AuditEvent]]:
         now = self._now_ms()
         for _ in range(_ATTEMPTS):
             asked = self._store.get(id)
             if asked is None:
-                return None
+                return None, []
             try:
                 changed = engine.cancel(asked.inquiry, now)
             except engine.Refusal:
-                return asked.inquiry.at(now)
+                return asked.inquiry.at(now), []
             if self._store.replace(changed):
-                self._note(event(self._new_id(), "cancelled", changed, now))
-                return changed
+                return changed, [event(self._new_id(), "cancelled", changed, now)]
         raise StoreDown("the question kept changing while it was taken back")
 
-    def _hold(self, call: Call, decision: Decision) -> Held:
+    def _tell(self, events: Sequence[AuditEvent]) -> None:
+        for one in events:
+            self._note(one)
+
+    def _hold(self, call: Call, decision: Decision) -> tuple[Held, list[AuditEvent]]:
         rules, now = self._rules(), self._now_ms()
         asked = inquiry_of(call, decision, rules, now, self._new_secret_id())
         if self._too_many(asked, now):
-            return Held(None, "approval.too-many")
+            return Held(None, "approval.too-many"), []
         found = self._store.add(asked, stored(call))
-        if found.id == asked.id:
-            self._note(event(self._new_id(), "requested", found, now))
+        new = found.id == asked.id
+        events = [event(self._new_id(), "requested", found, now)] if new else []
         kept = self._store.kept(found.id) if found.state in DONE else None
-        return Held(found, reason_of(found), kept)
+        return Held(found, reason_of(found), kept), events
 
     def _too_many(self, asked: Inquiry, now: int) -> bool:
         live = (a.inquiry.at(now) for a in self._store.listed(sorted(LIVE)))
@@ -114,8 +121,9 @@ class Desk:
         again = any(one.digest == asked.digest for one in mine)
         return len(mine) >= MOST_WAITING and not again
 
-    def _finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
+    def _finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> list[AuditEvent]:
         now = self._now_ms()
+        events = []
         for id in ids:
             asked = self._store.get(id)
             if asked is None or asked.inquiry.state != "used":
@@ -126,7 +134,8 @@ class Desk:
             if kept is not None:
                 self._store.keep(id, kept)
             if self._store.replace(over):
-                self._note(event(self._new_id(), over.state, over, now))
+                events.append(event(self._new_id(), over.state, over, now))
+        return events
 
 
 def reason_of(one: Inquiry) -> str:

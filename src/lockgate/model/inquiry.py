@@ -82,7 +82,8 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     def at(self, now: int) -> "Inquiry":
         """As it is at that time: what nobody answered or used in time has expired."""
         if self.state in LIVE and now >= self.expires:
-            return msgspec.structs.replace(self, state="expired", ended=self.expires)
+            over = {"reason": "approval.expired", "ended": self.expires}
+            return msgspec.structs.replace(self, state="expired", **over)
         return self
 
 
