@@ -11,14 +11,14 @@ from lockgate.model import StoreDown
 from lockgate.model.inquiry import Asked, Delegation, Kept
 from lockgate.store.inquiries import StoredInquiries
 from lockgate.store.memory_inquiries import MemoryInquiries
-from support.inquiries import NOW, approved, inquiry, vote
+from support.inquiries import AT, approved, inquiry, vote
 
 Store = StoredInquiries | MemoryInquiries
 KEY = b"k" * 32
 
 
 class Clock:
-    now = NOW
+    now = AT
 
     def __call__(self) -> int:
         return self.now
@@ -113,8 +113,8 @@ def test_votes_stay_in_order(store: Store) -> None:
 def test_it_is_used_once(opener: Callable[[], Store]) -> None:
     here, there = opener(), opener()
     here.add(approved(), b"")
-    assert here.claim(["q1"], "w1", NOW)
-    assert not there.claim(["q1"], "w2", NOW)
+    assert here.claim(["q1"], "w1", AT)
+    assert not there.claim(["q1"], "w2", AT)
     found = there.get("q1")
     assert found is not None
     assert (found.inquiry.state, found.inquiry.node, found.inquiry.uses) == ("used", "w1", 0)
@@ -123,7 +123,7 @@ def test_it_is_used_once(opener: Callable[[], Store]) -> None:
 @pytest.mark.parametrize("state", ["pending", "denied", "revoked", "used", "succeeded"])
 def test_only_what_is_approved_is_used(store: Store, state: str) -> None:
     store.add(inquiry(state=state), b"")
-    assert not store.claim(["q1"], "w", NOW)
+    assert not store.claim(["q1"], "w", AT)
 
 
 def test_not_after_its_time(store: Store) -> None:
@@ -134,20 +134,20 @@ def test_not_after_its_time(store: Store) -> None:
 def test_all_or_none(store: Store) -> None:
     store.add(approved(), b"")
     store.add(approved("q2", digest="2"), b"")
-    assert not store.claim(["q1", "missing", "q2"], "w", NOW)
-    assert store.claim(["q1", "q2", "q1"], "w", NOW)
+    assert not store.claim(["q1", "missing", "q2"], "w", AT)
+    assert store.claim(["q1", "q2", "q1"], "w", AT)
 
 
 def test_a_grant_is_used_as_often_as_it_says(store: Store) -> None:
     store.add(approved(kind="grant", uses=2), b"")
-    assert [store.claim(["q1"], "w", NOW) for _ in range(3)] == [True, True, False]
+    assert [store.claim(["q1"], "w", AT) for _ in range(3)] == [True, True, False]
 
 
 async def test_of_many_at_once_one_wins(opener: Callable[[], Store]) -> None:
     opener().add(approved(), b"")
     workers = [opener() for _ in range(8)]
     won = await asyncio.gather(
-        *(asyncio.to_thread(w.claim, ["q1"], f"w{n}", NOW) for n, w in enumerate(workers))
+        *(asyncio.to_thread(w.claim, ["q1"], f"w{n}", AT) for n, w in enumerate(workers))
     )
     assert sum(won) == 1
 
@@ -161,14 +161,14 @@ def test_results_are_kept_for_a_time_and_then_destroyed(store: Store, clock: Clo
     clock.now = inquiry().kept_until
     assert (store.kept("q1"), store.payload("q1")) == (None, None)
     assert store.forget(clock.now) == 1
-    clock.now = NOW
+    clock.now = AT
     assert (store.kept("q1"), store.payload("q1")) == (None, None)
 
 
 def test_newest_first_and_of_some_states(store: Store) -> None:
     store.add(inquiry(), b"")
-    store.add(inquiry("q2", digest="2", created=NOW + 1), b"")
-    store.add(inquiry("q3", digest="3", created=NOW + 2, state="denied"), b"")
+    store.add(inquiry("q2", digest="2", created=AT + 1), b"")
+    store.add(inquiry("q3", digest="3", created=AT + 2, state="denied"), b"")
     assert [a.inquiry.id for a in store.listed()] == ["q3", "q2", "q1"]
     assert [a.inquiry.id for a in store.listed(["pending"])] == ["q2", "q1"]
     assert [a.inquiry.id for a in store.listed(most=1)] == ["q3"]
@@ -188,10 +188,10 @@ def test_what_is_live_comes_with_every_change(opener: Callable[[], Store]) -> No
 
 
 def test_delegations(store: Store) -> None:
-    one = Delegation("d1", "oidc:dora", "oidc:erin", NOW, NOW + 10)
+    one = Delegation("d1", "oidc:dora", "oidc:erin", AT, AT + 10)
     store.delegate(one)
-    store.delegate(replace(one, revoked=NOW + 1))
-    assert store.delegations() == (replace(one, revoked=NOW + 1),)
+    store.delegate(replace(one, revoked=AT + 1))
+    assert store.delegations() == (replace(one, revoked=AT + 1),)
     found = store.changed_delegations(-1)
     assert found is not None
     assert found[1] == store.delegations()

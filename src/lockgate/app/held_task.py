@@ -28,7 +28,7 @@ async def held_task(turn: Turn, ref: TaskRef) -> Answer | TaskRef:
     Raises ``WireRefusal`` ``task.unknown``, and as ``run`` does.
     """
     desk, request = turn.gate.desk, turn.request
-    one = await desk.look(ref.id)
+    one = await desk.inquiry(ref.id)
     if one is None or one.holder != turn.caller.principal.id:
         raise WireRefusal("task.unknown")
     ran = await desk.ran(one.id) if one.state in DONE else None

@@ -114,7 +114,7 @@ class Pending:
         said = await way(self, case)
         if said is not None:
             return said
-        found = await turn.gate.desk.look(one.id) or one
+        found = await turn.gate.desk.inquiry(one.id) or one
         return refused(turn.request, _as_it_is(why.call, found), turn.console)
 
     # The ways. None: it waits still, and its client is told so.
@@ -172,7 +172,7 @@ class Pending:
         with self.vigil.watch(case.one.id) as watch:
             while True:
                 watch.woken.clear()
-                one = await case.turn.gate.desk.look(case.one.id)
+                one = await case.turn.gate.desk.inquiry(case.one.id)
                 if one is None:
                     return None
                 if asked and one.state != "pending":

@@ -98,7 +98,7 @@ async def opened(
     provisioning = Provisioning(plant, ingress, refused)
     provisioning.built(settings)()
     await crew.join(plant, gateway, ingress.streams, reloader)
-    background = Background(plant, reloader)
+    background = Background(plant, reloader, asked=gateway.dialogue.pending.vigil.tell)
     background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick), provisioning.task())
     try:
         yield Running(gateway, plant, reloader, ingress, settings, refused)
@@ -129,7 +129,6 @@ def gateway_of(
         plant.node,
     )
     gateway.session_ended = plant.pool.retire_session
-    plant.asked = gateway.dialogue.pending.vigil.tell
     return gateway
 
 

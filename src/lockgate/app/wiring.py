@@ -18,7 +18,7 @@ from lockgate.app.secret_places import references_in
 from lockgate.app.secret_watch import SecretWatch
 from lockgate.app.settings import Settings
 from lockgate.app.settings_approvals import approval_rules_of
-from lockgate.app.settings_maps import argument_mapping, endpoints, marks
+from lockgate.app.settings_maps import argument_mapping, console_of, endpoints, marks
 from lockgate.app.stamps import Clock, new_id, now_ms, stamp, unguessable_id
 from lockgate.app.stores import Stores, accounts_of, inquiries_of, secret_backends
 from lockgate.app.upstream_identity import UpstreamIdentity, exchanges
@@ -136,9 +136,6 @@ class Plant:
         self.tools = ToolCache()
         self.hear: Callable[[Event], None] = _nobody
         """Told what upstreams say outside of any request."""
-        self.asked: Callable[[Mapping[str, int]], None] = _nothing
-        """Told the version of each live question when one of them has changed."""
-        self._told = -1
         self.accounts = accounts_of(stores)
         self.upstream_identity = UpstreamIdentity(self.accounts, self.sealer, self.registry)
         self.upstream_identity.subjects.ask = self._subject
@@ -209,12 +206,6 @@ class Plant:
         self.approvals.refresh(now)
         self.standing.refresh(now)
 
-    def tell(self) -> None:
-        """Wake who waits for an answer. On the loop, after the copies were read."""
-        if self.approvals.version != self._told:
-            self._told = self.approvals.version
-            self.asked(self.approvals.versions())
-
     def state(self, settings: Settings, policies: Mapping[str, str]) -> State:
         """Raises ``PolicyInvalid``, ``MappingInvalid`` or ``ReferenceBroken``; changes nothing
         until everything has been built."""
@@ -283,15 +274,6 @@ class Plant:
             self.pool.retire(name)
         self.registry.replace(registered)
         return Resolver({one.name: one.upstream for one in registered}, self.tools)
-
-
-def console_of(settings: Settings) -> str:
-    """The origin of the console; empty where there is none."""
-    return (settings.console.origin or "") if settings.console.issuer else ""
-
-
-def _nothing(_: Mapping[str, int]) -> None:
-    """There is no gateway yet."""
 
 
 def _nobody(_: Event) -> None:

@@ -59,7 +59,7 @@ class Desk:
         Raises ``StoreDown``."""
         self._tell(await asyncio.to_thread(self._finish, ids, why, kept))
 
-    async def look(self, id: str) -> Inquiry | None:
+    async def inquiry(self, id: str) -> Inquiry | None:
         """As the question is now. Raises ``StoreDown``."""
         asked = await asyncio.to_thread(self._store.get, id)
         return asked.inquiry.at(self._now_ms()) if asked is not None else None

@@ -74,7 +74,7 @@ class Desk(Protocol):
         """The call that used these is over, for the reason ``why``; ``kept``: what was let out."""
         ...
 
-    async def look(self, id: str) -> Inquiry | None:
+    async def inquiry(self, id: str) -> Inquiry | None:
         """As the question is now."""
         ...
 
