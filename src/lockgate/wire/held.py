@@ -59,7 +59,7 @@ class Handle(msgspec.Struct, frozen=True):
         where = _WHERE.get(self.state, "").format(page=self.page) if self.page else ""
         said = _WAITING[self.state].format(until=moment(self.expires))
         return (
-            f"{said}{where}: tell the user, then call lockgate_result with the handle {self.id}, "
+            f"{said}{where}: tell the user, then call lockgate_result with the handle {self.id} "
             "or call again with identical arguments."
         )
 

@@ -98,7 +98,7 @@ async def test_who_can_nothing_gets_a_handle_at_once(era: str) -> None:
     text = found.result["content"][0]["text"]
     assert text == (
         "This needs approval by a person and waits for it until 1970-01-01T00:31:40Z "
-        f"(they answer at {PAGE}): tell the user, then call lockgate_result with the handle q-1, "
+        f"(they answer at {PAGE}): tell the user, then call lockgate_result with the handle q-1 "
         f"or call again with identical arguments. [approval.needed · {alice.last}]"
     )
 

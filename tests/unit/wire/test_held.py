@@ -28,7 +28,7 @@ def test_one_sentence(state: str, begins: str) -> None:
     found = handle_of(inquiry(state=state))
     assert found.sentence.startswith(begins)
     assert found.sentence.endswith(
-        "tell the user, then call lockgate_result with the handle q1, or call again with "
+        "tell the user, then call lockgate_result with the handle q1 or call again with "
         "identical arguments."
     )
     assert found.waits
