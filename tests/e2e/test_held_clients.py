@@ -5,7 +5,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from mcp.types import CallToolResult, ElicitRequestURLParams, ElicitResult
@@ -20,18 +20,20 @@ MODES = {"legacy": "stream", "auto": "rounds", "2026-07-28": "rounds"}
 TOOL, ARGUMENTS = PATIENT["name"], PATIENT["arguments"]
 
 
+Action = Literal["accept", "decline", "cancel"]
+
+
 class Person:
     """At the client: opens pages, or does not."""
 
-    def __init__(self, action: str = "accept", form: dict[str, Any] | None = None) -> None:
+    def __init__(self, action: Action = "accept") -> None:
         self.opened: list[str] = []
         self._action = action
-        self._form = form
 
     async def __call__(self, _: Any, params: Any) -> ElicitResult:
         assert isinstance(params, ElicitRequestURLParams)
         self.opened.append(params.url)
-        return ElicitResult(action=self._action, content=self._form)
+        return ElicitResult(action=self._action)
 
 
 def handle(result: CallToolResult) -> dict[str, Any]:
@@ -80,7 +82,7 @@ async def test_a_client_that_can_nothing_is_told_at_once_and_calls_again(
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("action", ["decline", "cancel"])
 async def test_a_client_whose_person_declines_takes_the_question_back(
-    tmp_path: Path, mode: str, action: str
+    tmp_path: Path, mode: str, action: Action
 ) -> None:
     async with (
         HeldServer(tmp_path).up() as server,
@@ -133,9 +135,10 @@ async def test_nobody_answers_and_a_client_with_a_hard_limit_never_runs_into_it(
 async def test_a_client_that_wants_progress_hears_it_while_it_waits(tmp_path: Path) -> None:
     heard: list[float] = []
 
-    async def progress(at: float, _: float | None, message: str | None) -> None:
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
         assert message == "awaiting approval"
-        heard.append(at)
+        assert total is None
+        heard.append(progress)
 
     async with HeldServer(tmp_path).up() as server:
         pending(server.stage).progress_seconds = 0.01
@@ -145,7 +148,7 @@ async def test_a_client_that_wants_progress_hears_it_while_it_waits(tmp_path: Pa
                 await _until(lambda: len(heard) > 1)
                 await server.decide()
 
-            calling = client.call_tool(TOOL, ARGUMENTS, progress_callback=progress)
+            calling = client.call_tool(TOOL, ARGUMENTS, progress_callback=hear)
             result, _ = await together(calling, approve())
         assert said(result) == "done"
         assert heard == sorted(heard)

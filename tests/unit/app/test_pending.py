@@ -1,14 +1,25 @@
 """What a client gets while a person is asked, by what it declares."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import orjson
 import pytest
 
-from lockgate.app.pending import MOST_EACH, MOST_TURNS, WAYS
+from lockgate.app.pending import (
+    HOLD_SECONDS,
+    MOST,
+    MOST_EACH,
+    MOST_TURNS,
+    PROGRESS_SECONDS,
+    WAYS,
+)
 from lockgate.model.inquiry import Kept
+from lockgate.wire.held import POLL_MS
 from support.asking import DONE, YES, Legacy, again, keys, legacy_client, modern_client, reasons
+from support.client import MODERN
+from support.gateway import ROOT
 from support.holding import (
     ASK,
     CONSOLE,
@@ -29,7 +40,6 @@ from support.holding import (
 from support.scenario import NOW_MS, Stage
 from support.staged import BOB, Said, Speaker
 
-FORMS: Json = {"elicitation": {"form": {}}}
 PAGE = f"{CONSOLE}/console/approvals/q-1"
 ACCEPT = {ASK: {"action": "accept"}}
 
@@ -45,18 +55,39 @@ def waits(found: Said) -> bool:
 # The order.
 
 
-def test_the_order_of_ways() -> None:
+def table(head: str) -> list[list[str]]:
+    """Rows of one table of ``docs/approvals.md``."""
+    lines = (ROOT / "docs" / "approvals.md").read_text().splitlines()
+    rows = lines[lines.index(head) + 2 :]
+    found = itertools.takewhile(lambda line: line.startswith("|"), rows)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in found]
+
+
+CLIENTS = table("| client | declares | gets |")
+
+
+def test_the_document_names_every_way() -> None:
     assert [name for name, _, _ in WAYS] == ["task", "rounds", "stream", "plain"]
+    assert {way for _, _, way in CLIENTS} == {name for name, _, _ in WAYS}
 
 
-@pytest.mark.parametrize(
-    ("can", "way"),
-    [({}, "plain"), (FORMS, "plain"), (PAGES, "rounds"), (TASKS, "task"), (TASKS | PAGES, "task")],
-)
-async def test_a_modern_client_is_told_by_what_it_declares(can: Json, way: str) -> None:
+@pytest.mark.parametrize(("version", "declares", "way"), CLIENTS)
+async def test_a_client_is_told_as_the_document_says(version: str, declares: str, way: str) -> None:
     stage = held_stage()
-    await modern_client(stage, can).modern("tools/call", PATIENT)
+    pending(stage).hold_seconds = 0.01
+    speaker = Speaker(stage, capabilities=orjson.loads(declares.strip("`")))
+    if version == MODERN:
+        await speaker.modern("tools/call", PATIENT)
+    else:
+        await speaker.open(version)
+        await speaker.legacy("tools/call", PATIENT)
     assert await steps(stage) == ["requested", f"told:{way}"]
+
+
+def test_the_bounds_are_those_of_the_document() -> None:
+    told = [int("".join(filter(str.isdigit, value))) for _, value in table("| bound | value |")]
+    assert told == [HOLD_SECONDS, MOST_TURNS, MOST_EACH, MOST, PROGRESS_SECONDS, POLL_MS]
+    assert HOLD_SECONDS * 2 < 60, "beside all else that a request takes"
 
 
 async def test_without_a_console_there_is_no_page_to_open() -> None:
