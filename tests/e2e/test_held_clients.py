@@ -13,6 +13,7 @@ from mcp.types import CallToolResult, ElicitRequestURLParams, ElicitResult
 from support.held_server import HeldServer, together
 from support.holding import ASK, CONSOLE, PATIENT, pending, question, steps
 from support.real_servers import said
+from support.sdk_tasks import TaskFailed, Tasks
 
 pytestmark = pytest.mark.e2e
 WAYS = ["http", "stdio"]
@@ -164,6 +165,62 @@ async def test_a_client_that_leaves_is_waited_for_no_more(tmp_path: Path, mode: 
             await asyncio.wait([calling])
         await _until(lambda: pending(server.stage).held == 0)
         assert question(server.stage).state == "pending"
+
+
+MODERN = pytest.mark.parametrize("mode", ["auto", "2026-07-28"])
+
+
+@MODERN
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_client_with_tasks_asks_until_it_has_run(
+    tmp_path: Path, mode: str, way: str
+) -> None:
+    tasks = Tasks()
+    async with (
+        HeldServer(tmp_path).up() as server,
+        server.client(way, mode, extensions=[tasks]) as client,
+    ):
+
+        async def approve() -> None:
+            await _until(lambda: bool(tasks.seen))
+            await server.decide()
+            tasks.again.set()
+
+        result, _ = await together(client.call_tool(TOOL, ARGUMENTS), approve())
+        assert said(result) == "done"
+        waiting = f"awaiting approval by a person at {CONSOLE}/console/approvals/q-1"
+        assert tasks.seen == [waiting, "completed"]
+        assert len(server.stage.simulated.calls) == 1
+
+
+@MODERN
+async def test_a_task_that_somebody_refused_has_failed(tmp_path: Path, mode: str) -> None:
+    tasks = Tasks()
+    async with (
+        HeldServer(tmp_path).up() as server,
+        server.client("http", mode, extensions=[tasks]) as client,
+    ):
+
+        async def refuse() -> None:
+            await _until(lambda: bool(tasks.seen))
+            await server.decide("no")
+            tasks.again.set()
+
+        with pytest.raises(TaskFailed, match=r"approval\.denied"):
+            await together(client.call_tool(TOOL, ARGUMENTS), refuse())
+
+
+@MODERN
+async def test_a_task_that_its_client_cancels_takes_the_question_back(
+    tmp_path: Path, mode: str
+) -> None:
+    async with (
+        HeldServer(tmp_path).up() as server,
+        server.client("http", mode, extensions=[Tasks(cancels=True)]) as client,
+    ):
+        with pytest.raises(TaskFailed, match="cancelled"):
+            await client.call_tool(TOOL, ARGUMENTS)
+        assert question(server.stage).state == "cancelled"
 
 
 async def _until(true: Callable[[], bool]) -> None:

@@ -73,6 +73,12 @@ class HeldServer:
             finally:
                 self.stage.gateway.stop()
 
+    def key_file(self, who: str) -> Path:
+        key = self._folder / f"{who}.key"
+        key.write_text(KEYS[who])
+        key.chmod(0o600)
+        return key
+
     async def asked(self) -> None:
         """Until somebody is asked."""
         await until(lambda: bool(self.stage.inquiries.listed(["pending"])))
@@ -104,9 +110,7 @@ class HeldServer:
                 http = await stack.enter_async_context(http_client(headers))
                 transport: Any = streamable_http_client(self.url, http_client=http)
             else:
-                key = self._folder / "key"
-                key.write_text(KEYS[who])
-                key.chmod(0o600)
+                key = self.key_file(who)
                 log = stack.enter_context((self._folder / "shim.log").open("a"))
                 transport = stdio_client(shim(self.url, key), log)
             client = Client(transport, mode=mode, cache=None, **more)
