@@ -134,8 +134,18 @@ class Nobody:
     async def hold(self, _call: Call, _decision: Decision) -> Held:
         return Held(None)
 
+    async def join(self, _ids: Sequence[str]) -> Held:
+        return Held(None)
+
+    async def look(self, _id: str, _who: Principal) -> None:
+        return None
+
     async def finish(self, _ids: Sequence[str], _why: str, _kept: Kept | None) -> None:
         """Nothing was used."""
+
+
+class Unasked:
+    """Nobody is asked anything, so there is nothing to follow."""
 
     async def inquiry(self, _id: str) -> Inquiry | None:
         return None
@@ -147,7 +157,7 @@ class Nobody:
         return None
 
     def told(self, one: Inquiry, _way: str, _call: str) -> None:
-        """Nothing was asked."""
+        """Nobody is."""
 
 
 class Stage:
@@ -172,7 +182,7 @@ class Stage:
         self.sessions = Sessions(sealer, ended, 10**9)
         self.refused: list[tuple[str, str]] = []
         self.gateway = Gateway(
-            State(gate, Resolver({"up": UP}, tools), endpoints, Limits()),
+            State(gate, Resolver({"up": UP}, tools), endpoints, Limits(), Unasked()),
             self.sessions,
             Cursors(sealer),
             Rounds(sealer),

@@ -18,7 +18,7 @@ from lockgate.app.pending import HOLD_SECONDS
 from lockgate.wire.meta import OWNED
 from support.client import McpClient
 from support.gateway import ROOT, Gateway, python
-from support.holding import ASK
+from support.holding import ASK, Json
 from support.real_servers import said
 from support.workers import client_of
 
@@ -72,7 +72,7 @@ class Clinic:
             await asyncio.gather(*self._saying)
 
 
-@pytest.fixture(params=[True], ids=["on-retry"])
+@pytest.fixture(params=[False, True], ids=["automatic", "on-retry"])
 def clinic(request: pytest.FixtureRequest, tmp_path: Path) -> Clinic:
     return Clinic(tmp_path, retry=request.param)
 
@@ -94,7 +94,9 @@ async def test_a_yes_at_a_terminal_answers_who_waits(clinic: Clinic, mode: str) 
 
 
 async def test_a_task_is_known_in_every_worker_and_after_a_restart(clinic: Clinic) -> None:
-    declared = {f"{OWNED}clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}}
+    declared: Json = {
+        f"{OWNED}clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    }
     clinic.change(retry=False)
     key, id = clinic.gate.key("alice"), ""
     for _ in range(2):

@@ -30,11 +30,12 @@ PATIENT: Json = {"name": "get_patient", "arguments": {"patient_id": "p-1"}}
 def held_stage(console: str = CONSOLE, *, on_retry: bool = False, **given: Any) -> Stage:
     """``get_patient`` takes an owner's yes. ``on_retry``: it runs when its client comes again."""
     stage = stage_of(hold={"get_patient": "owner"}, **given)
-    stage.gateway.state = msgspec.structs.replace(stage.gateway.state, console=console)
     rules, ids = ApprovalRules({"owner": FactorRule(on_retry=on_retry)}), count(1)
     desk = Desk(stage.inquiries, lambda: rules, stage.journal.note, lambda: NOW_MS,
-                lambda: stage.stamp().id, lambda: f"q-{next(ids)}")  # fmt: skip
+                lambda: stage.stamp().id, lambda: f"q-{next(ids)}", patience=0.0)  # fmt: skip
     regate(stage, desk=desk)
+    state = stage.gateway.state
+    stage.gateway.state = msgspec.structs.replace(state, questions=desk, console=console)
     return stage
 
 

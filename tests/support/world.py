@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from lockgate.approval.desk import Held
+from lockgate.approval.desk import Found, Held
 from lockgate.model import (
     APPROVALS,
     NOW,
@@ -15,13 +15,14 @@ from lockgate.model import (
     FactKey,
     JournalDown,
     Permit,
+    Principal,
     Release,
     Reply,
     Reservation,
     SendFailed,
     StoreDown,
 )
-from lockgate.model.inquiry import Inquiry, Kept
+from lockgate.model.inquiry import Kept
 from lockgate.pipeline.asks import Silent
 from lockgate.pipeline.gather import Gatherer
 from lockgate.pipeline.order import Order, order
@@ -76,6 +77,8 @@ class World:
         self.known_approvals: tuple[Approval, ...] = ()
         self.kept: Kept | None = None
         """With ``hold``: it ran already, and this came of it."""
+        self.found: Found | None = None
+        """The question that somebody looks up."""
         self.running = 0
         self.now = 1_000
         self._stamps = 0
@@ -128,20 +131,16 @@ class World:
         self.step("hold", call, StoreDown)
         return Held(None, kept=self.kept)
 
+    async def join(self, ids: Sequence[str]) -> Held:
+        self.step("join", tuple(ids), StoreDown)
+        return Held(None, "approval.used")
+
+    async def look(self, id: str, who: Principal) -> Found | None:
+        self.step("look", id, StoreDown)
+        return self.found
+
     async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
         self.step("finish", (tuple(ids), why, kept), StoreDown)
-
-    async def inquiry(self, id: str) -> Inquiry | None:
-        raise AssertionError(f"nobody looks at {id} here")
-
-    async def ran(self, id: str) -> tuple[Call, Kept] | None:
-        raise AssertionError(f"nobody looks at {id} here")
-
-    async def withdraw(self, id: str) -> Inquiry | None:
-        raise AssertionError(f"nobody takes {id} back here")
-
-    def told(self, one: Inquiry, way: str, call: str) -> None:
-        raise AssertionError(f"{call} was told of {one.id} by {way}")
 
     def step(self, what: str, value: Any, failure: Callable[[str], Exception]) -> None:
         self.left -= 1

@@ -12,9 +12,10 @@ from lockgate.app.asking import ASK_SECONDS, Asking, Put
 from lockgate.app.clients import Conversation, Streamed, Waiting
 from lockgate.app.inflight import InFlight
 from lockgate.app.parking import Parking
-from lockgate.app.pending import Pending, Turn
+from lockgate.app.pending import Pending
 from lockgate.app.stamps import now_ms
 from lockgate.app.tasks import TaskDesk
+from lockgate.app.turn import Turn
 from lockgate.model import Call, Release, Reply, canonical
 from lockgate.model.inquiry import Inquiry
 from lockgate.pipeline.caller import Caller
@@ -59,12 +60,13 @@ class Dialogue:
             id, first = f"{call.id}.h{number}", call.part_of or call.id
             return self._make(turn, msgspec.structs.replace(call, id=id, part_of=first))
 
+        until = self.pending.until
         said = await self.pending.declined(turn) or await self._make(turn, call)
         if isinstance(said, Refused) and said.reason == USED:  # somebody was faster: look again
             said = await again(0)
         if isinstance(said, Answer):
             return said
-        return await self.pending.answer(turn, said, again)
+        return await self.pending.answer(turn, said, again, until)
 
     async def _make(self, turn: Turn, call: Call) -> Answer | Refused:
         """Its answer; what was refused only where that may change by itself."""

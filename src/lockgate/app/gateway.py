@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import orjson
@@ -15,16 +15,17 @@ from lockgate.app.elsewhere import Alone, Elsewhere
 from lockgate.app.hub import Hub
 from lockgate.app.incoming import Incoming
 from lockgate.app.inflight import InFlight, Ticket
-from lockgate.app.pending import Turn
 from lockgate.app.replay import Replay
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.tasks import TaskDesk
+from lockgate.app.turn import Turn
 from lockgate.model import JournalDown, Session, StoreDown
 from lockgate.pipeline import record
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.merge import listed
-from lockgate.pipeline.ports import Sealer
+from lockgate.pipeline.ports import Questions, Sealer
 from lockgate.pipeline.resolve import Resolver
+from lockgate.pipeline.results import is_asked, look_up
 from lockgate.pipeline.run import Gate, Refused
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions, SessionStates, Tasks
 from lockgate.wire import edit, jsonrpc
@@ -63,6 +64,7 @@ class State(msgspec.Struct, frozen=True):
     resolver: Resolver
     endpoints: dict[str, Endpoint]
     limits: Limits
+    questions: Questions
     console: str = ""
     """Origin of the console, where people answer what calls wait for; empty: there is none."""
 
@@ -187,7 +189,7 @@ class Gateway:
             case "list":
                 return await self._list(request, incoming.caller, state)
             case "task":
-                turn = Turn(request, incoming.caller, state.gate, put, state.console)
+                turn = _turn(request, incoming.caller, state, put)
                 return await self.tasks.serve(turn, state.resolver)
             case "watch":
                 return await self._watch(request, session, incoming.caller, put)
@@ -247,12 +249,17 @@ class Gateway:
 
     async def _call(self, request: Request, incoming: Incoming, state: State, put: Put) -> Answer:
         caller = incoming.caller
+        if is_asked(request, state.gate):
+            answer = await look_up(request, caller, state.gate)
+            if isinstance(answer, Refused):
+                return answers.refused(request, answer)
+            return answers.released(request, answer, caller.endpoint)
         earlier = self.dialogue.round_of(request, caller)
         if earlier is not None and earlier.parked:
             if earlier.node != self.dialogue.node:
                 return await self.elsewhere.handle(earlier.node, incoming, put)
             return await self.dialogue.resume(request, earlier, caller, put)
-        turn = Turn(request, caller, state.gate, put, state.console, earlier)
+        turn = _turn(request, caller, state, put, earlier=earlier)
         call = await state.resolver.call_of(request, caller, state.gate)
         if call.tool is not None and request.era == "modern":
             check_param_headers(incoming.headers, call.tool.schema, call.arguments)
@@ -267,6 +274,10 @@ class Gateway:
         self, kind: Literal["session.opened", "session.closed"], session: str, caller: Caller
     ) -> None:
         self.state.gate.journal.note(record.session(stamp(), kind, session, caller))
+
+
+def _turn(request: Request, caller: Caller, state: State, put: Put, **more: Any) -> Turn:
+    return Turn(request, caller, state.gate, put, state.questions, state.console, **more)
 
 
 def _in_session(incoming: Incoming, session: Session, level: str) -> Incoming:

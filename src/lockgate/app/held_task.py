@@ -4,7 +4,7 @@ how it stands, also after a restart."""
 import orjson
 
 from lockgate.app.answers import SERVER_INFO, Answer, finished, outer
-from lockgate.app.pending import Turn
+from lockgate.app.turn import Turn
 from lockgate.approval.desk import reason_of
 from lockgate.model import REASONS, Call, Json, Release, Reply
 from lockgate.model.inquiry import DONE, Inquiry, Kept
@@ -27,7 +27,7 @@ async def held_task(turn: Turn, ref: TaskRef) -> Answer | TaskRef:
 
     Raises ``WireRefusal`` ``task.unknown``, and as ``run`` does.
     """
-    desk, request = turn.gate.desk, turn.request
+    desk, request = turn.questions, turn.request
     one = await desk.inquiry(ref.id)
     if one is None or one.holder != turn.caller.principal.id:
         raise WireRefusal("task.unknown")

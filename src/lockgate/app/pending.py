@@ -10,17 +10,16 @@ import msgspec
 import orjson
 
 from lockgate.app.answers import Answer, finished, refused
-from lockgate.app.asking import COMPLETE, Asking, Put, Question
+from lockgate.app.asking import COMPLETE, Asking, Question
+from lockgate.app.turn import Turn
 from lockgate.app.vigil import Vigil, Watch
 from lockgate.approval.desk import reason_of
 from lockgate.model.inquiry import DONE, Inquiry
-from lockgate.pipeline.caller import Caller
-from lockgate.pipeline.run import USED, Gate, Refused
-from lockgate.pipeline.sessions import RoundState, TaskRef, Tasks
+from lockgate.pipeline.run import USED, Refused
+from lockgate.pipeline.sessions import TaskRef, Tasks
 from lockgate.wire import edit, held, jsonrpc
-from lockgate.wire.capabilities import ELICITATION, asks_of, declares, takes_tasks
+from lockgate.wire.capabilities import ELICITATION, declares, takes_tasks
 from lockgate.wire.held import Handle, handle_of
-from lockgate.wire.request import Request
 from lockgate.wire.rounds import ROUNDS, input_result
 from lockgate.wire.versions import LEGACY
 
@@ -36,28 +35,6 @@ _NO = ("decline", "cancel")
 
 Again = Callable[[int], Awaitable[Answer | Refused]]
 """Makes the same call once more, with its client attached, for the given time."""
-
-
-class Turn(msgspec.Struct, frozen=True):
-    """One request, by a client that may be asked something before it is answered."""
-
-    request: Request
-    caller: Caller
-    gate: Gate
-    put: Put
-    console: str = ""
-    """Its origin; empty where there is none."""
-    earlier: RoundState | None = None
-    """What the client carried here from an earlier turn of this call."""
-
-    @property
-    def asks(self) -> bytes:
-        return asks_of(self.request.capabilities)
-
-    def number(self, one: Inquiry) -> int:
-        """How often the client was sent away for this very question."""
-        mine = self.earlier is not None and self.earlier.asked == one.id
-        return self.earlier.turn if self.earlier is not None and mine else 0
 
 
 class _Case(msgspec.Struct, frozen=True):
@@ -102,19 +79,23 @@ class Pending:
             return None
         return await self._withdrawn(turn, asked)
 
-    async def answer(self, turn: Turn, why: Refused, again: Again) -> Answer:
+    @property
+    def until(self) -> float:
+        """To when a request that comes now is kept waiting, on the loop's clock."""
+        return asyncio.get_running_loop().time() + self.hold_seconds
+
+    async def answer(self, turn: Turn, why: Refused, again: Again, until: float) -> Answer:
         """To a call that was not let through, for the reason ``why``. Raises as ``run`` does."""
         one = why.inquiry
         if one is None or not handle_of(one).waits:
             return refused(turn.request, why, turn.console)
-        until = asyncio.get_running_loop().time() + self.hold_seconds
         case = _Case(turn, one, again, until)
         name, way = next((name, way) for name, fits, way in WAYS if fits(turn, one))
-        turn.gate.desk.told(one, name, why.call)
+        turn.questions.told(one, name, why.call)
         said = await way(self, case)
         if said is not None:
             return said
-        found = await turn.gate.desk.inquiry(one.id) or one
+        found = await turn.questions.inquiry(one.id) or one
         return refused(turn.request, _as_it_is(why.call, found), turn.console)
 
     # The ways. None: it waits still, and its client is told so.
@@ -172,7 +153,7 @@ class Pending:
         with self.vigil.watch(case.one.id) as watch:
             while True:
                 watch.woken.clear()
-                one = await case.turn.gate.desk.inquiry(case.one.id)
+                one = await case.turn.questions.inquiry(case.one.id)
                 if one is None:
                     return None
                 if asked and one.state != "pending":
@@ -212,7 +193,7 @@ class Pending:
         case.turn.put(jsonrpc.encode_notification("notifications/progress", params))
 
     async def _withdrawn(self, turn: Turn, id: str) -> Answer:
-        found = await turn.gate.desk.withdraw(id)
+        found = await turn.questions.withdraw(id)
         if found is None:  # kept no more
             return refused(turn.request, Refused("approval.gone", turn.caller.call))
         return refused(turn.request, _as_it_is(turn.caller.call, found), turn.console)

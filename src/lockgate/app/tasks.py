@@ -3,7 +3,7 @@
 from lockgate.app.answers import Answer, finished, outer, refused, released
 from lockgate.app.clients import Waiting
 from lockgate.app.held_task import held_task
-from lockgate.app.pending import Turn
+from lockgate.app.turn import Turn
 from lockgate.model import Call, Reply
 from lockgate.pipeline.caller import Caller
 from lockgate.pipeline.resolve import Resolver
