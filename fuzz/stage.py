@@ -24,7 +24,7 @@ from lockgate.model import (
     Reply,
     Upstream,
 )
-from lockgate.model.inquiry import Kept
+from lockgate.model.inquiry import Inquiry, Kept
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.gather import Gatherer
 from lockgate.pipeline.order import order
@@ -144,6 +144,22 @@ class Nobody:
         """Nothing was used."""
 
 
+class Unasked:
+    """Nobody is asked anything, so there is nothing to follow."""
+
+    async def inquiry(self, _id: str) -> Inquiry | None:
+        return None
+
+    async def ran(self, _id: str) -> tuple[Call, Kept] | None:
+        return None
+
+    async def withdraw(self, _id: str) -> Inquiry | None:
+        return None
+
+    def told(self, one: Inquiry, _way: str, _call: str) -> None:
+        """Nobody is."""
+
+
 class Stage:
     """Made anew now and then: what a long run piles up is not what is looked for."""
 
@@ -166,7 +182,7 @@ class Stage:
         self.sessions = Sessions(sealer, ended, 10**9)
         self.refused: list[tuple[str, str]] = []
         self.gateway = Gateway(
-            State(gate, Resolver({"up": UP}, tools), endpoints, Limits()),
+            State(gate, Resolver({"up": UP}, tools), endpoints, Limits(), Unasked()),
             self.sessions,
             Cursors(sealer),
             Rounds(sealer),

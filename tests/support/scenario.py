@@ -220,7 +220,7 @@ class Stage:
             self.journal,
             self.simulated,
             self.approvals,
-            self._desk(),
+            desk := self._desk(),
             self.stamp,
         )
         self.endpoint = Endpoint(f"/mcp/{self.upstream.name}", (self.upstream.name,), False)
@@ -230,7 +230,7 @@ class Stage:
         sealer = AesGcmSealer(b"s" * 32)
         self.states = MemorySessionStates(lambda: NOW_MS)
         self.gateway = Gateway(
-            State(gate, resolver, {self.endpoint.path: self.endpoint}, Limits()),
+            State(gate, resolver, {self.endpoint.path: self.endpoint}, Limits(), desk),
             Sessions(sealer, ended, 60_000),
             Cursors(sealer),
             Rounds(sealer),

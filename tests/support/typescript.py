@@ -35,13 +35,22 @@ async def run_client(
 ) -> Answer:
     """Each feature once, by the client ``v1`` or ``v2`` and its mode; ``way``: ``http``, or
     ``stdio`` for ``lockgate stdio``."""
-    version, mode = client
     url = f"{gate.base}/mcp/{upstream}"
-    job: dict[str, Any] = {"mode": mode, "features": features}
-    if way == "http":
-        job |= {"url": url, "headers": {"Authorization": f"Bearer {gate.key('alice')}"}}
+    key = gate.key("alice") if way == "http" else gate.key_file("alice")
+    return await run_at(url, key, client, *features)
+
+
+async def run_at(
+    url: str, key: str | Path, client: tuple[str, str], *features: str, **more: Any
+) -> Answer:
+    """As ``run_client``: over ``lockgate stdio`` where the key is in a file. ``more``: parts of the
+    job, such as ``capabilities``."""
+    version, mode = client
+    job: dict[str, Any] = {"mode": mode, "features": features, **more}
+    if isinstance(key, str):
+        job |= {"url": url, "headers": {"Authorization": f"Bearer {key}"}}
     else:
-        settings = shim(url, gate.key_file("alice"))
+        settings = shim(url, key)
         job |= {"command": settings.command, "args": settings.args, "env": settings.env}
     said, log = await _node(CLIENTS / f"{version}.mjs", msgspec.json.encode(job))
     assert said, log

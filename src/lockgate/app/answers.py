@@ -11,6 +11,7 @@ from lockgate.pipeline.resolve import outer_result
 from lockgate.pipeline.run import Refused
 from lockgate.wire import bridge, edit, jsonrpc
 from lockgate.wire.answer import refusal
+from lockgate.wire.held import handle_of
 from lockgate.wire.refusal import WireRefusal
 from lockgate.wire.request import Request
 from lockgate.wire.rewrite import rewrite_error
@@ -62,15 +63,20 @@ def outer(reply: Reply, endpoint: Endpoint) -> bytes:
     return outer_result(reply.call, reply.raw) if endpoint.prefixed else reply.raw
 
 
-def refused(request: Request | None, why: Refused) -> Answer:
-    """What the model may know: the reason, and when to come back. Never ``because``."""
+def refused(request: Request | None, why: Refused, console: str = "") -> Answer:
+    """What the model may know: the reason, and when to come back. Never ``because``. ``console``:
+    its origin, where people answer what it waits for."""
     told: dict[str, Json] = {"retry_after_ms": why.retry_after_ms} if why.retry_after_ms else {}
+    handle = handle_of(why.inquiry, console) if why.inquiry else None
+    if handle is not None:
+        told["approval"] = handle.said
     status, body = refusal(
         why.reason,
         id=request.id if request else None,
         method=request.method if request else "",
         call_id=why.call,
-        detail=why.where,
+        detail=why.where if handle is None else "",
+        sentence=handle.sentence if handle is not None and handle.waits else "",
         data=told,
         era=request.era if request else "modern",
     )

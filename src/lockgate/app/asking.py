@@ -25,6 +25,15 @@ Put = Callable[[bytes], None]
 """Takes one encoded message for the client."""
 
 
+class Question(msgspec.Struct, frozen=True):
+    """To the client of one session."""
+
+    holder: str
+    session: str
+    method: str
+    params: bytes
+
+
 class _Open(msgspec.Struct):
     holder: str
     session: str
@@ -75,28 +84,35 @@ class Asking:
         Raises ``SendFailed`` ``ask.expired``.
         """
         call = permit.call
-        id = f"{_MARK}.{self._node}.{secrets.token_urlsafe(12)}"
-        waiting = _Open(
-            call.principal.holder, call.envelope.session, asyncio.get_running_loop().create_future()
-        )
-        self._open[id] = waiting
         params = bridge.ask_params("legacy", call.method, call.params, call.id)
         self.elicited.note(call, put)
-        put(jsonrpc.encode_request(id, call.method, params))
+        asked = Question(call.principal.holder, call.envelope.session, call.method, params)
+        said = await self.put(asked, put, self._seconds)
+        if said is None:
+            raise SendFailed("ask.expired", call.method)
+        if said.error is not None:
+            return Reply(call, said.error, is_error=True)
+        return Reply(call, said.result or b"{}")
+
+    async def put(self, asked: Question, put: Put, seconds: float) -> Message | None:
+        """What the client says to it; None where it says nothing in time: the question is taken
+        back then, as it is where this is cancelled."""
+        id = f"{_MARK}.{self._node}.{secrets.token_urlsafe(12)}"
+        answer = asyncio.get_running_loop().create_future()
+        self._open[id] = _Open(asked.holder, asked.session, answer)
+        put(jsonrpc.encode_request(id, asked.method, asked.params))
         try:
-            async with asyncio.timeout(self._seconds):
-                said = await waiting.answer
+            async with asyncio.timeout(seconds):
+                found: Message = await answer
+                return found
         except TimeoutError:
             put(_taken_back(id))
-            raise SendFailed("ask.expired", call.method) from None
+            return None
         except asyncio.CancelledError:
             put(_taken_back(id))
             raise
         finally:
             del self._open[id]
-        if said.error is not None:
-            return Reply(call, said.error, is_error=True)
-        return Reply(call, said.result or b"{}")
 
     def answer(self, message: Message, holder: str, session: str) -> bool:
         """Whether ``message`` answers a question put to this very session here."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -66,13 +66,24 @@ class Sooner:
             self.configuration.set()
 
 
+def _nobody(_: Mapping[str, int]) -> None:
+    """Nobody waits here."""
+
+
 class Background:
     """``refresh``: seconds from one reading of copies to the next, where nothing wakes it sooner.
 
     A thread for each reader: keys must not grow too old while something long is read or written.
     """
 
-    def __init__(self, plant: Plant, reloader: Reloader, refresh: float = REFRESH_SECONDS) -> None:
+    def __init__(
+        self,
+        plant: Plant,
+        reloader: Reloader,
+        refresh: float = REFRESH_SECONDS,
+        asked: Callable[[Mapping[str, int]], None] = _nobody,
+    ) -> None:
+        """``asked``: told the version of each live question when one of them has changed."""
         self._plant = plant
         self._reloader = reloader
         self._refresh = refresh
@@ -83,6 +94,8 @@ class Background:
             for name in ("keys", "people", "copies", "listening")
         }
         self._tasks: list[asyncio.Task[None]] = []
+        self._told = -1
+        self._asked = asked
 
     def carrying_out(self, look: Callable[[], Awaitable[None]]) -> Coroutine[Any, Any, None]:
         """For ``start``: ``look`` at what is approved, at once where a question changed."""
@@ -141,6 +154,10 @@ class Background:
     async def _read_rest(self) -> None:
         before = self._plant.approvals.version
         await self._in("copies", self._plant.refresh_rest, now_ms())
+        approvals = self._plant.approvals
+        if approvals.version != self._told:
+            self._told = approvals.version
+            self._asked(approvals.versions())
         if self._plant.approvals.version != before:
             self._sooner.approvals.set()
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import orjson
@@ -18,11 +18,12 @@ from lockgate.app.inflight import InFlight, Ticket
 from lockgate.app.replay import Replay
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.app.tasks import TaskDesk
+from lockgate.app.turn import Turn
 from lockgate.model import JournalDown, Session, StoreDown
 from lockgate.pipeline import record
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.merge import listed
-from lockgate.pipeline.ports import Sealer
+from lockgate.pipeline.ports import Questions, Sealer
 from lockgate.pipeline.resolve import Resolver
 from lockgate.pipeline.results import is_asked, look_up
 from lockgate.pipeline.run import Gate, Refused
@@ -63,6 +64,9 @@ class State(msgspec.Struct, frozen=True):
     resolver: Resolver
     endpoints: dict[str, Endpoint]
     limits: Limits
+    questions: Questions
+    console: str = ""
+    """Origin of the console, where people answer what calls wait for; empty: there is none."""
 
 
 class Gateway:
@@ -92,6 +96,11 @@ class Gateway:
         self.session_ended: Callable[[str], None] = lambda _: None
         """Told the id of each session that a client ended here. Set once, like ``elsewhere``."""
         self._count = count
+
+    def stop(self) -> None:
+        """End what would go on for as long as its client, or whoever is asked, likes."""
+        self.hub.stop()
+        self.dialogue.pending.vigil.stop()
 
     async def handle(self, incoming: Incoming, put: Put) -> Answer:
         """Answer one message. Raises nothing for whatever a client can send."""
@@ -180,8 +189,8 @@ class Gateway:
             case "list":
                 return await self._list(request, incoming.caller, state)
             case "task":
-                caller = incoming.caller
-                return await self.tasks.serve(request, caller, state.resolver, state.gate, put)
+                turn = _turn(request, incoming.caller, state, put)
+                return await self.tasks.serve(turn, state.resolver)
             case "watch":
                 return await self._watch(request, session, incoming.caller, put)
             case _:
@@ -250,19 +259,25 @@ class Gateway:
             if earlier.node != self.dialogue.node:
                 return await self.elsewhere.handle(earlier.node, incoming, put)
             return await self.dialogue.resume(request, earlier, caller, put)
+        turn = _turn(request, caller, state, put, earlier=earlier)
         call = await state.resolver.call_of(request, caller, state.gate)
         if call.tool is not None and request.era == "modern":
             check_param_headers(incoming.headers, call.tool.schema, call.arguments)
-        if earlier is not None or request.responses is not None:
+        ours = earlier is not None and earlier.asked
+        if not ours and (earlier is not None or request.responses is not None):
             theirs = earlier.upstream if earlier is not None else None
             params = continue_with(call.params, request.responses, theirs)
             call = msgspec.structs.replace(call, params=params)
-        return await self.dialogue.begin(request, call, caller, state.gate, put)
+        return await self.dialogue.begin(turn, call)
 
     def _record_session(
         self, kind: Literal["session.opened", "session.closed"], session: str, caller: Caller
     ) -> None:
         self.state.gate.journal.note(record.session(stamp(), kind, session, caller))
+
+
+def _turn(request: Request, caller: Caller, state: State, put: Put, **more: Any) -> Turn:
+    return Turn(request, caller, state.gate, put, state.questions, state.console, **more)
 
 
 def _in_session(incoming: Incoming, session: Session, level: str) -> Incoming:

@@ -59,7 +59,7 @@ class Running(msgspec.Struct, frozen=True):
 
     def stop(self) -> None:
         """End what would go on for as long as its client likes."""
-        self.gateway.hub.stop()
+        self.gateway.stop()
         if self.ingress.news is not None:
             self.ingress.news.stop()
 
@@ -121,7 +121,7 @@ def _kept_current(gateway: Gateway, ingress: Ingress) -> Iterator[Coroutine[Any,
 def _begun(
     plant: Plant, gateway: Gateway, reloader: Reloader, provisioning: Provisioning, ingress: Ingress
 ) -> Background:
-    background = Background(plant, reloader)
+    background = Background(plant, reloader, asked=gateway.dialogue.pending.vigil.tell)
     executions = Executions(plant, lambda: gateway.state, gateway.inflight)
     background.start(
         provisioning.task(), *_kept_current(gateway, ingress),
@@ -287,7 +287,7 @@ def _say_fixed(old: Settings, new: Settings) -> None:
 
 
 async def _drain(gateway: Gateway, settings: Settings, crew: Crew) -> None:
-    gateway.hub.stop()
+    gateway.stop()
     await gateway.inflight.drain(settings.limits.drain_seconds)
     await crew.drained()
 

@@ -43,3 +43,8 @@ def marks(settings: Settings) -> Marks:
         for tool, known in one.tools.items()
         if known.hold
     }
+
+
+def console_of(settings: Settings) -> str:
+    """The console's origin; empty where there is none."""
+    return (settings.console.origin or "") if settings.console.issuer else ""

@@ -1,17 +1,17 @@
 """Tasks as clients know them: handles that only their own principal can use (SEP-2663)."""
 
 from lockgate.app.answers import Answer, finished, outer, refused, released
-from lockgate.app.asking import Put
 from lockgate.app.clients import Waiting
+from lockgate.app.held_task import held_task
+from lockgate.app.turn import Turn
 from lockgate.model import Call, Reply
 from lockgate.pipeline.caller import Caller
 from lockgate.pipeline.resolve import Resolver
-from lockgate.pipeline.run import Gate, Refused
+from lockgate.pipeline.run import Refused
 from lockgate.pipeline.sessions import TaskRef, Tasks
 from lockgate.pipeline.tasks import Handed, follow
-from lockgate.wire.capabilities import asks_of, takes_tasks
+from lockgate.wire.capabilities import takes_tasks
 from lockgate.wire.refusal import WireRefusal
-from lockgate.wire.request import Request
 from lockgate.wire.tasks import UPDATE, check_update, not_declared, with_id
 
 
@@ -19,7 +19,7 @@ class TaskDesk:
     """Hands out handles, and serves who comes with one. Keeps nothing that another worker needs."""
 
     def __init__(self, tasks: Tasks) -> None:
-        self._tasks = tasks
+        self.tasks = tasks
         self._handed = Handed()
 
     def handle(self, reply: Reply, caller: Caller) -> str:
@@ -27,7 +27,7 @@ class TaskDesk:
         call: Call = reply.call
         if call.tool is None:
             raise WireRefusal("pipeline.failed")
-        return self._tasks.seal(
+        return self.tasks.seal(
             TaskRef(
                 caller.principal.holder,
                 caller.endpoint.path,
@@ -38,21 +38,23 @@ class TaskDesk:
             )
         )
 
-    async def serve(
-        self, request: Request, caller: Caller, resolver: Resolver, gate: Gate, put: Put
-    ) -> Answer:
+    async def serve(self, turn: Turn, resolver: Resolver) -> Answer:
         """``tasks/get``, ``tasks/update`` or ``tasks/cancel``.
 
         Raises ``WireRefusal`` ``task.not-declared``, ``task.unknown`` or with a ``resolve.``
         reason, and as ``run`` does.
         """
-        if not takes_tasks(asks_of(request.capabilities)):
+        request, caller, gate = turn.request, turn.caller, turn.gate
+        if not takes_tasks(turn.asks):
             raise not_declared()
         if request.method == UPDATE:
             check_update(request.params)
-        ref = self._tasks.open(request.name, caller.principal, caller.endpoint.path)
+        found = self.tasks.open(request.name, caller.principal, caller.endpoint.path)
+        ref = await held_task(turn, found) if found.held else found
+        if isinstance(ref, Answer):
+            return ref
         call = await resolver.task_call(request, caller, ref, gate)
-        answer = await follow(call, gate, Waiting(request, put), self._handed)
+        answer = await follow(call, gate, Waiting(request, turn.put), self._handed)
         if isinstance(answer, Refused):
             return refused(request, answer)
         reply = answer.said

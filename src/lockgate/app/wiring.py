@@ -19,7 +19,7 @@ from lockgate.app.secret_watch import SecretWatch
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import rules_of as admin_rules_of
 from lockgate.app.settings_approvals import approval_rules_of
-from lockgate.app.settings_maps import argument_mapping, endpoints, marks
+from lockgate.app.settings_maps import argument_mapping, console_of, endpoints, marks
 from lockgate.app.stamps import Clock, new_id, now_ms, stamp, unguessable_id
 from lockgate.app.stores import Stores, accounts_of, inquiries_of, secret_backends
 from lockgate.app.upstream_identity import UpstreamIdentity, exchanges
@@ -249,6 +249,8 @@ class Plant:
             resolver=resolver,
             endpoints=endpoints(tuple(settings.upstreams)),
             limits=Limits(bytes=settings.limits.message_bytes),
+            questions=self.desk,
+            console=console_of(settings),
         )
 
     def renewed(self, state: State) -> State | None:

@@ -115,6 +115,47 @@ class Desk:
         finally:
             self._working.difference_update(ids)
 
+    async def inquiry(self, id: str) -> Inquiry | None:
+        """As the question is now. Raises ``StoreDown``."""
+        asked = await asyncio.to_thread(self._store.get, id)
+        return asked.inquiry.at(self._now_ms()) if asked is not None else None
+
+    async def ran(self, id: str) -> tuple[Call, Kept] | None:
+        """The call that was asked for, and what was let out of it, while that is kept.
+        Raises ``StoreDown``."""
+        return await asyncio.to_thread(self._ran, id)
+
+    async def withdraw(self, id: str) -> Inquiry | None:
+        """Whoever asked takes it back, where that can still be done. As it is then.
+        Raises ``StoreDown``."""
+        found, events = await asyncio.to_thread(self._withdraw, id)
+        self._tell(events)
+        return found
+
+    def told(self, one: Inquiry, way: str, call: str) -> None:
+        """Record how the client of ``call`` was told that it waits."""
+        self._note(event(self._new_id(), "told", one, self._now_ms(), way=way, to=call))
+
+    def _ran(self, id: str) -> tuple[Call, Kept] | None:
+        payload, kept = self._store.payload(id), self._store.kept(id)
+        if payload is None or kept is None:
+            return None
+        return read_stored(payload).call(), kept
+
+    def _withdraw(self, id: str) -> tuple[Inquiry | None, list[AuditEvent]]:
+        now = self._now_ms()
+        for _ in range(_TRIES):
+            asked = self._store.get(id)
+            if asked is None:
+                return None, []
+            try:
+                changed = engine.cancel(asked.inquiry, now)
+            except engine.Refusal:
+                return asked.inquiry.at(now), []
+            if self._store.replace(changed):
+                return changed, [event(self._new_id(), "cancelled", changed, now)]
+        raise StoreDown("the question kept changing while it was taken back")
+
     def _tell(self, events: Sequence[AuditEvent]) -> None:
         for one in events:
             self._note(one)

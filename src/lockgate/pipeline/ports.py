@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from lockgate.approval.desk import Found, Held
 from lockgate.model import AuditEvent, Call, Decision, Permit, Principal, Release, Reply
-from lockgate.model.inquiry import Kept
+from lockgate.model.inquiry import Inquiry, Kept
 from lockgate.upstream.link import Hears
 
 
@@ -80,6 +80,26 @@ class Desk(Protocol):
 
     async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
         """The call that used these is over, for the reason ``why``; ``kept``: what was let out."""
+        ...
+
+
+class Questions(Protocol):
+    """Questions to other people, as whoever asked may follow them. Raises ``model.StoreDown``."""
+
+    async def inquiry(self, id: str) -> Inquiry | None:
+        """As the question is now."""
+        ...
+
+    async def ran(self, id: str) -> tuple[Call, Kept] | None:
+        """The call that was asked for, and what was let out of it, while that is kept."""
+        ...
+
+    async def withdraw(self, id: str) -> Inquiry | None:
+        """Whoever asked takes it back, where that can still be done. As it is then."""
+        ...
+
+    def told(self, one: Inquiry, way: str, call: str) -> None:
+        """Record how the client of ``call`` was told that it waits."""
         ...
 
 

@@ -99,6 +99,16 @@ async def admit(call: Call, gate: Gate, outcome: str) -> Refused | None:
         return None
 
 
+async def let_out(call: Call, kept: Kept, gate: Gate) -> Release | Refused:
+    """What came of a call that was approved and ran, for whoever asked. It is judged anew: what may
+    not be called any more is not told either. The upstream is not called. Raises ``JournalDown``.
+    """
+    async with _judged(call, gate) as (last, decision, facts):
+        if decision.effect is Effect.DENY:
+            return _refused(last, decision)
+        return await _let_out(Reply(last, kept.raw, kept.is_error), facts, gate)
+
+
 async def put_to_client(ask: Call, gate: Gate, client: Client) -> Release | Refused:
     """A call in the other direction: its upstream asks, the client answers."""
     return await run(ask, msgspec.structs.replace(gate, sender=ToClient(client)), SILENT)

@@ -90,6 +90,10 @@ class RoundState(msgspec.Struct, frozen=True):
     node: str = ""
     parked: str = ""
     """Where the call waits, and under which name, if it does."""
+    asked: str = ""
+    """Id of the question to other people that this call waits for; then the rest is empty."""
+    turn: int = 0
+    """How often the client was sent away to come again for it."""
 
 
 class Rounds:
@@ -125,6 +129,8 @@ class TaskRef(msgspec.Struct, frozen=True):
     """``Upstream.fingerprint``: a task is not looked for at another address."""
     tool: str
     id: str
+    held: bool = False
+    """It is Lockgate's own: ``id`` is that of the question to other people it waits for."""
 
 
 class Tasks:

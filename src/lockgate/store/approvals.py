@@ -29,6 +29,8 @@ class _Standing(msgspec.Struct, frozen=True):
     """By the digest of the call."""
     grants: Mapping[tuple[str, str, str], tuple[Asked, ...]] = {}
     """By principal, upstream and tool."""
+    versions: Mapping[str, int] = {}
+    """Of the live questions, by id."""
 
 
 class StandingApprovals:
@@ -74,6 +76,10 @@ class StandingApprovals:
         """Rises with every change of any question; -1 before the first refresh."""
         return self._snapshot.version
 
+    def versions(self) -> Mapping[str, int]:
+        """Of each question that is pending or approved in this copy, by its id."""
+        return self._snapshot.rows.versions
+
     def live(self) -> tuple[Asked, ...]:
         """Pending and approved, newest first. Raises ``StoreDown`` as ``standing`` does."""
         now = self._clock()
@@ -105,7 +111,8 @@ class StandingApprovals:
                 grants[place] = (*grants.get(place, ()), asked)
             else:
                 calls[one.binding.call] = (*calls.get(one.binding.call, ()), asked)
-        return found[0], _Standing(found[0], found[1], calls, grants)
+        versions = {asked.inquiry.id: asked.inquiry.version for asked in found[1]}
+        return found[0], _Standing(found[0], found[1], calls, grants, versions)
 
     def _held(self) -> _Standing:
         if not self._snapshot.fresh(self._clock()):

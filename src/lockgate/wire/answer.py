@@ -11,6 +11,8 @@ _TRANSPORT = frozenset({"wire", "auth", "session"})
 """Areas whose refusals are about the message, not about what it asks: HTTP says so too."""
 _WITH_STATUS = _TRANSPORT | {"round", "task"}
 """And those about state that the client carries (MCP 2026-07-28: 400)."""
+_TOLD = ("retry_after_ms", "approval")
+"""Members of ``data`` that tools are told too, in ``_meta``."""
 
 
 def refusal(
@@ -20,24 +22,27 @@ def refusal(
     method: str,
     call_id: str,
     detail: str = "",
+    sentence: str = "",
     data: dict[str, Json] | None = None,
     era: EraName,
 ) -> tuple[int, bytes]:
-    """HTTP status and body. ``detail`` must be safe for the model: it is shown to it.
+    """HTTP status and body. ``detail`` must be safe for the model: it is shown to it. So is
+    ``sentence``, in place of all that the catalogue says.
 
     A judged ``tools/call`` is answered with a tool result, ``isError`` true, so that the model can
     read why; everything else with a JSON-RPC error. ``data`` joins the error's ``data``;
-    ``retry_after_ms`` in it is told to tools too.
+    ``retry_after_ms`` and ``approval`` in it are told to tools too.
 
     Raises ``KeyError`` for a reason that is not catalogued.
     """
     found = REASONS[reason]
     extra = data or {}
     if method == "tools/call" and id is not None and _is_judgement(found):
-        return 200, encode_result(id, _tool_result(found, call_id, detail, extra, era))
+        text = sentence or _text(found, detail)
+        return 200, encode_result(id, _tool_result(found, call_id, text, extra, era))
     told: dict[str, Json] = {"reason": reason, "remedy": found.remedy, "call": call_id}
-    if detail:
-        told["detail"] = detail
+    if sentence or detail:
+        told["detail"] = sentence or detail
     return _status(found, era), encode_error(id, found.rpc, found.says, told | extra)
 
 
@@ -53,16 +58,18 @@ def _status(reason: Reason, era: EraName) -> int:
     return reason.http
 
 
-def _tool_result(
-    reason: Reason, call_id: str, detail: str, extra: dict[str, Json], era: EraName
-) -> bytes:
+def _text(reason: Reason, detail: str) -> str:
     said = [reason.says, detail and f"{detail.rstrip('.')}.", reason.remedy]
-    text = " ".join(filter(None, said)) + f" [{reason.code} · {call_id}]"
+    return " ".join(filter(None, said))
+
+
+def _tool_result(
+    reason: Reason, call_id: str, text: str, extra: dict[str, Json], era: EraName
+) -> bytes:
     meta: dict[str, Json] = {"lockgate/reason": reason.code, "lockgate/call": call_id}
-    if "retry_after_ms" in extra:
-        meta["lockgate/retry_after_ms"] = extra["retry_after_ms"]
+    meta |= {f"lockgate/{name}": extra[name] for name in _TOLD if name in extra}
     result: dict[str, Json] = {
-        "content": [{"type": "text", "text": text}],
+        "content": [{"type": "text", "text": f"{text} [{reason.code} · {call_id}]"}],
         "isError": True,
         "_meta": meta,
     }

@@ -57,15 +57,14 @@ def read_requests(raw: bytes) -> dict[str, tuple[str, bytes]]:
 
 
 def input_result(requests: Mapping[str, tuple[str, bytes]], state: str) -> bytes:
-    """A result that asks ``requests``, with the gateway's own ``state``."""
+    """A result that asks ``requests``, with the gateway's own ``state``. None: the client comes
+    again at once (SEP-2322, load shedding)."""
     asked = b",".join(
         b'%b:{"method":%b,"params":%b}' % (orjson.dumps(key), orjson.dumps(method), params)
         for key, (method, params) in requests.items()
     )
-    return b'{"resultType":"input_required","inputRequests":{%b},"requestState":%b}' % (
-        asked,
-        orjson.dumps(state),
-    )
+    asks = b'"inputRequests":{%b},' % asked if requests else b""
+    return b'{"resultType":"input_required",%b"requestState":%b}' % (asks, orjson.dumps(state))
 
 
 def continue_with(params: bytes, responses: bytes | None, state: bytes | None) -> bytes:

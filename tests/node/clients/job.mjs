@@ -44,6 +44,10 @@ const FEATURES = {
   async elicitation(it) {
     return said(await it.call("test_elicitation", { message: "Who?" }));
   },
+  async "held call"(it) {
+    const result = await it.call("get_patient", { patient_id: "p-1" });
+    return { text: said(result), handle: result._meta?.["lockgate/approval"] ?? null };
+  },
   async sampling(it) {
     return said(await it.call("test_sampling", { prompt: "Capital?" }));
   },
@@ -113,11 +117,12 @@ export async function run(open) {
   process.exit();
 }
 
-/** Capabilities and answers: yes to everything. */
+/** Capabilities, unless the job names others, and answers: yes to everything. */
 export const CAPABILITIES = { elicitation: {}, sampling: {}, roots: {} };
-export const ANSWERS = {
+const ANSWERS = {
   "elicitation/create": (person, params) => {
-    person.asked.push(params.message);
+    person.asked.push(params.url ?? params.message);
+    if (params.mode === "url") return { action: "accept" };
     return { action: "accept", content: { username: "a", email: "a@b.c" } };
   },
   "sampling/createMessage": (person, params) => {
@@ -129,3 +134,7 @@ export const ANSWERS = {
     return { roots: [{ uri: "file:///work" }] };
   },
 };
+
+/** Method and answer of what a client with these capabilities may be asked. */
+export const answersOf = (capabilities) =>
+  Object.entries(ANSWERS).filter(([method]) => method.split("/")[0] in capabilities);

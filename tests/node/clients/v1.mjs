@@ -1,6 +1,6 @@
 // The first TypeScript SDK (`@modelcontextprotocol/sdk`), which knows the legacy era only.
 import { createRequire } from "node:module";
-import { ANSWERS, CAPABILITIES, run } from "./job.mjs";
+import { answersOf, CAPABILITIES, run } from "./job.mjs";
 
 const require = createRequire(new URL("../../../.node/package.json", import.meta.url));
 const sdk = (name) => require(`@modelcontextprotocol/sdk/${name}.js`);
@@ -10,20 +10,21 @@ const { StreamableHTTPClientTransport } = sdk("client/streamableHttp");
 const types = sdk("types");
 
 await run(async (job, person) => {
+  const capabilities = job.capabilities ?? CAPABILITIES;
   const client = new Client(
     { name: "typescript-v1", version: "1" },
     {
-      capabilities: CAPABILITIES,
+      capabilities,
       listChanged: { tools: { onChanged: () => person.hear("tools") } },
     },
   );
-  const asked = [
-    types.ElicitRequestSchema,
-    types.CreateMessageRequestSchema,
-    types.ListRootsRequestSchema,
-  ];
-  for (const [i, answer] of Object.values(ANSWERS).entries())
-    client.setRequestHandler(asked[i], (request) => answer(person, request.params));
+  const asked = {
+    "elicitation/create": types.ElicitRequestSchema,
+    "sampling/createMessage": types.CreateMessageRequestSchema,
+    "roots/list": types.ListRootsRequestSchema,
+  };
+  for (const [method, answer] of answersOf(capabilities))
+    client.setRequestHandler(asked[method], (request) => answer(person, request.params));
   client.setNotificationHandler(types.LoggingMessageNotificationSchema, ({ params }) => {
     person.logged.push(params.data);
   });

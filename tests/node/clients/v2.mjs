@@ -1,7 +1,7 @@
 // The second TypeScript SDK (`@modelcontextprotocol/client`): `legacy` by default, or `auto`, or
 // a version that it insists on.
 import { createRequire } from "node:module";
-import { ANSWERS, CAPABILITIES, run } from "./job.mjs";
+import { answersOf, CAPABILITIES, run } from "./job.mjs";
 
 const require = createRequire(new URL("../../../.node/package.json", import.meta.url));
 const { Client, StreamableHTTPClientTransport } = require("@modelcontextprotocol/client");
@@ -10,15 +10,16 @@ const { StdioClientTransport } = require("@modelcontextprotocol/client/stdio");
 const MODES = { default: undefined, auto: { mode: "auto" } };
 
 await run(async (job, person) => {
+  const capabilities = job.capabilities ?? CAPABILITIES;
   const client = new Client(
     { name: "typescript-v2", version: "2" },
     {
-      capabilities: CAPABILITIES,
+      capabilities,
       listChanged: { tools: { onChanged: () => person.hear("tools") } },
       versionNegotiation: job.mode in MODES ? MODES[job.mode] : { mode: { pin: job.mode } },
     },
   );
-  for (const [method, answer] of Object.entries(ANSWERS))
+  for (const [method, answer] of answersOf(capabilities))
     client.setRequestHandler(method, (request) => answer(person, request.params));
   client.setNotificationHandler("notifications/message", ({ params }) => {
     person.logged.push(params.data);
