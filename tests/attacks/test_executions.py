@@ -14,6 +14,7 @@ from lockgate.app.stamps import now_ms
 from lockgate.control_plane.services.acting import Actor
 from lockgate.model import Release
 from lockgate.model.inquiry import LEASE_MS
+from lockgate.pipeline.run import Refused
 from support.executing import (
     ALICE,
     BOB,
@@ -57,6 +58,15 @@ async def approved(worker: Worker, **said: Any) -> str:
     return id
 
 
+async def answered(worker: Worker) -> Release | Refused:
+    """On a busy machine a copy may be too old at first to say anything."""
+    async with asyncio.timeout(60):
+        while True:
+            answer = await worker.ask()
+            if not isinstance(answer, Refused) or answer.reason != "approval.unknown":
+                return answer
+
+
 async def test_of_many_workers_one_makes_the_call(many: Open) -> None:
     async with many(8) as gang:
         id = await approved(gang[0])
@@ -70,7 +80,7 @@ async def test_workers_and_retrying_clients_together_make_it_once(many: Open) ->
     async with many(8) as gang:
         id = await approved(gang[0])
         made = [worker.carry_out() for worker in gang]
-        answers = await asyncio.gather(*(worker.ask() for worker in gang), *made)
+        answers = await asyncio.gather(*map(answered, gang), *made)
         assert gang[0].pharmacy.ran == [DOSE]
         assert gang[0].question(id).state == "succeeded"
         told = [answer for answer in answers if answer is not None]

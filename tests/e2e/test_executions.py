@@ -134,6 +134,11 @@ async def test_it_runs_when_somebody_says_yes(tmp_path: Path, database: str) -> 
         again = await client.call("count", {"token": "t1"})
         assert again.result["content"][0]["text"] == "t1"
         assert again.result["_meta"]["lockgate/approval"]["id"] == id
+        everywhere = client.at(clinic.gate.url)
+        found = await everywhere.call("lockgate_result", {"handle": id})
+        assert found.result["content"] == again.result["content"]
+        unknown = await everywhere.call("lockgate_result", {"handle": f"{id}0"})
+        assert unknown.reason == "approval.unknown-handle"
         assert clinic.ran == ["t1"]
 
 

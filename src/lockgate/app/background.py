@@ -162,7 +162,7 @@ class Background:
             self._sooner.approvals.set()
 
     async def _renew_leases(self) -> None:
-        if self._plant.leases.working:
+        if self._plant.leases.working or self._plant.leases.taken:
             await self._in("copies", self._plant.leases.renew)
 
     def _ending(self, end: Callable[[], list[AuditEvent]]) -> Callable[[], Awaitable[None]]:

@@ -85,8 +85,8 @@ class Exactly:
 
 
 class Executions:
-    """Of one worker. ``in_force``: the state that a call beginning now meets; ``watch``: keeps
-    what runs, and lets it end when the gateway stops."""
+    """Of one worker. ``in_force``: the state that a call beginning now meets; ``inflight``: lets
+    what runs end when the gateway stops."""
 
     def __init__(self, plant: Plant, in_force: Callable[[], State], inflight: InFlight) -> None:
         self._plant = plant
@@ -112,17 +112,19 @@ class Executions:
         task.add_done_callback(lambda _: self._running.discard(id))
 
     async def _carry_out(self, asked: Asked) -> None:
-        taken = engine.take(asked.inquiry, self._plant.approvals.node, now_ms())
-        working = self._plant.leases.working
+        taken_here, id = self._plant.leases.taken, asked.inquiry.id
         try:
+            taken = engine.take(asked.inquiry, self._plant.approvals.node, now_ms())
             if not await self._put(taken):
                 return  # somebody else has it, or it changed
-            working.add(taken.id)
+            taken_here.add(id)
             await self._follow(Asked(taken, asked.votes))
+        except engine.Refusal:
+            return  # its time is over
         except (StoreDown, JournalDown) as down:
             log.warning("an approved call waits: %s", down)  # until the lease ends
         finally:
-            working.discard(taken.id)
+            taken_here.discard(id)
 
     async def _follow(self, asked: Asked) -> None:
         """Raises ``StoreDown`` and ``JournalDown``."""

@@ -26,14 +26,16 @@ class Leases:
         new_id: Callable[[], str],
     ) -> None:
         self.working: set[str] = set()
-        """Ids of what this worker is at work on."""
+        """Ids of what was used here and is not over yet, by a client's call or the gateway's."""
+        self.taken: set[str] = set()
+        """Ids of what this worker has set about, whether it was used yet or not."""
         self._store = store
         self._now_ms = now_ms
         self._new_id = new_id
 
     def renew(self) -> None:
         """Call it every ``RENEW_SECONDS``, so that nobody else takes what is worked on here."""
-        for id in sorted(self.working):
+        for id in sorted(self.working | self.taken):
             asked = self._store.get(id)
             if asked is not None and asked.inquiry.state in ("approved", "used"):
                 until = self._now_ms() + LEASE_MS

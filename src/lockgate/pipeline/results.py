@@ -116,6 +116,8 @@ def told(found: Found) -> bytes:
         said = ["A person must approve this call first, and nobody has yet.",
                 f"It waits until {moment(one.expires)}. Tell the user, and look again later with "
                 "the same handle."]  # fmt: skip
+    elif one.state == "approved" and one.on_retry:
+        said = ["This call is approved.", "Make it again with identical arguments, and it runs."]
     elif one.state == "approved":
         said = ["This call is approved and about to run.", "Look again with the same handle."]
     text = f"{' '.join(filter(None, said))} [{reason.code} \u00b7 {one.call}]"

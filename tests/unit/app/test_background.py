@@ -178,7 +178,7 @@ async def test_approved_calls_are_looked_at_when_a_question_changes(folder: Path
     looked = asyncio.Event()
 
     async def look() -> None:
-        if worker.plant.approvals.live():
+        if worker.plant.approvals.version > 0:  # also where the copy is too old to be used
             looked.set()
 
     background = Background(worker.plant, worker.reloader, LONG)

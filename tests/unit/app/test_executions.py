@@ -118,11 +118,29 @@ async def test_a_stop_waits_for_what_runs_and_ends_what_takes_too_long(worker: W
     worker.refresh()
     await worker.executions.look()
     await asyncio.wait_for(worker.pharmacy.reached.wait(), 20)
-    assert worker.plant.leases.working == {id}
+    assert worker.plant.leases.working == worker.plant.leases.taken == {id}
     await worker.inflight.drain(0)
     over = worker.question(id)
     assert (over.state, over.reason) == ("failed", "approval.interrupted")
-    assert not worker.plant.leases.working
+    assert not worker.plant.leases.working | worker.plant.leases.taken
+
+
+async def test_what_a_client_runs_here_stays_this_workers(worker: Worker) -> None:
+    """Also once the gateway, which came too late, has let go of it."""
+    id = await said_yes_to(worker)
+    worker.pharmacy.goes_on.clear()
+    asking = asyncio.ensure_future(worker.ask())
+    await asyncio.wait_for(worker.pharmacy.reached.wait(), 20)
+    used = worker.question(id)
+    stale = replace(used, lease=now_ms() - 1, version=used.version + 1)
+    assert worker.plant.inquiries.replace(stale)
+    await worker.carry_out()
+    assert not worker.plant.leases.sweep()
+    worker.plant.leases.renew()
+    assert worker.question(id).lease > now_ms()
+    worker.pharmacy.goes_on.set()
+    assert text(await asking) == "done"
+    assert worker.question(id).state == "succeeded"
 
 
 async def test_what_means_something_to_its_client_alone_is_left_to_it(worker: Worker) -> None:

@@ -39,6 +39,15 @@ def test_what_is_worked_on_stays_its_workers(room: Room) -> None:
     assert room.one().state == "used"
 
 
+def test_what_was_taken_and_not_used_yet_stays_its_takers(room: Room) -> None:
+    room.store.add(approved(expires=AT + 10**9, lease=AT + 1), b"")
+    room.here.taken.add("q1")
+    room.there.renew()
+    assert room.one().lease == AT + 1
+    room.here.renew()
+    assert room.one().lease == AT + LEASE_MS
+
+
 def test_what_a_worker_began_that_is_gone_has_been_interrupted(room: Room) -> None:
     room.used()
     room.now += LEASE_MS

@@ -74,6 +74,11 @@ async def test_it_says_how_it_stands(state: Any, why: str, words: str, error: bo
     }  # fmt: skip
 
 
+async def test_what_its_client_must_make_itself_says_so() -> None:
+    found = Found(approved(on_retry=True), RAN, "approval.needed")
+    assert "again with identical arguments" in text(await ask(world_of(found)))
+
+
 async def test_what_is_not_theirs_or_of_another_endpoint_is_unknown() -> None:
     assert reason(await ask(world_of(None))) == "approval.unknown-handle"
     elsewhere = replace(EVERYWHERE, endpoint=Endpoint("/mcp/files", ("files",), prefixed=False))
