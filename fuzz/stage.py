@@ -134,6 +134,12 @@ class Nobody:
     async def hold(self, _call: Call, _decision: Decision) -> Held:
         return Held(None)
 
+    async def join(self, _ids: Sequence[str]) -> Held:
+        return Held(None)
+
+    async def look(self, _id: str, _who: Principal) -> None:
+        return None
+
     async def finish(self, _ids: Sequence[str], _why: str, _kept: Kept | None) -> None:
         """Nothing was used."""
 

@@ -2,6 +2,7 @@
 
 ``counting_child.py FOLDER``: each process appends the ``token`` argument of each call to a file of
 its own there. Tools: ``count`` answers at once, ``slow`` when a file named ``go`` is in the folder.
+Lists hang while a file named ``hang`` is there.
 """
 
 import json
@@ -47,6 +48,8 @@ def main(folder: Path) -> None:
             answer(id, supportedVersions=["2026-07-28"], capabilities={"tools": {}}, ttlMs=0,
                    cacheScope="private", _meta=META)  # fmt: skip
         elif method == "tools/list":
+            while (folder / "hang").exists():
+                select.select([], [], [], 0.02)
             answer(id, tools=TOOLS)
         elif method == "tools/call":
             call(book, id, message["params"], folder)

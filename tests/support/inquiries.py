@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from lockgate.approval.approvers import Approvers
-from lockgate.approval.desk import Held
+from lockgate.approval.desk import Found, Held
 from lockgate.approval.rules import ApprovalRules
 from lockgate.model import (
     APPROVALS,
@@ -16,6 +16,7 @@ from lockgate.model import (
     Decision,
     Facts,
     Known,
+    Principal,
     binding_of,
     question_of,
 )
@@ -62,6 +63,12 @@ class NoDesk:
 
     async def hold(self, call: Call, decision: Decision) -> Held:
         raise AssertionError(f"{call.id} was held")
+
+    async def join(self, ids: Sequence[str]) -> Held:
+        raise AssertionError(f"{ids} were used")
+
+    async def look(self, id: str, who: Principal) -> Found | None:
+        raise AssertionError(f"{who.id} looks for {id}")
 
     async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
         raise AssertionError(f"{ids} were used")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from lockgate.approval.desk import Held
+from lockgate.approval.desk import Found, Held
 from lockgate.model import (
     APPROVALS,
     NOW,
@@ -15,6 +15,7 @@ from lockgate.model import (
     FactKey,
     JournalDown,
     Permit,
+    Principal,
     Release,
     Reply,
     Reservation,
@@ -76,6 +77,8 @@ class World:
         self.known_approvals: tuple[Approval, ...] = ()
         self.kept: Kept | None = None
         """With ``hold``: it ran already, and this came of it."""
+        self.found: Found | None = None
+        """The question that somebody looks up."""
         self.running = 0
         self.now = 1_000
         self._stamps = 0
@@ -127,6 +130,14 @@ class World:
     async def hold(self, call: Call, decision: Decision) -> Held:
         self.step("hold", call, StoreDown)
         return Held(None, kept=self.kept)
+
+    async def join(self, ids: Sequence[str]) -> Held:
+        self.step("join", tuple(ids), StoreDown)
+        return Held(None, "approval.used")
+
+    async def look(self, id: str, who: Principal) -> Found | None:
+        self.step("look", id, StoreDown)
+        return self.found
 
     async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
         self.step("finish", (tuple(ids), why, kept), StoreDown)

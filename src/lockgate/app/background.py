@@ -13,7 +13,8 @@ from lockgate.app.secret_watch import LOOK_SECONDS
 from lockgate.app.stamps import now_ms
 from lockgate.app.supervision import every
 from lockgate.app.wiring import Plant
-from lockgate.model import StoreDown
+from lockgate.approval.leases import RENEW_SECONDS as LEASES_SECONDS
+from lockgate.model import AuditEvent, StoreDown
 from lockgate.store.pushes import Pushes, pushes_of
 from lockgate.store.quota_rows import RENEW_SECONDS
 
@@ -33,6 +34,9 @@ USES_SECONDS = 60.0
 LISTEN_SECONDS = 0.5
 """How long the thread that listens waits at a time, and so how long it may keep the end waiting."""
 RECONNECT_SECONDS = 2.0
+SWEEP_SECONDS = 2.5
+"""Between two looks for questions that nobody is at work on any more."""
+TIDY_SECONDS = 60.0
 COLLECT_SECONDS = 60.0
 """What a link or a configuration that is over leaves behind is in cycles. They are few objects, so
 the collector by itself would look for old ones once in days; but buffers and compiled policies
@@ -47,6 +51,8 @@ class Sooner:
         self.people = asyncio.Event()
         self.rest = asyncio.Event()
         self.configuration = asyncio.Event()
+        self.approvals = asyncio.Event()
+        """Set where the copy of the questions has changed."""
 
     def told(self, topics: frozenset[str]) -> None:
         """``""`` may be anything."""
@@ -78,13 +84,21 @@ class Background:
         }
         self._tasks: list[asyncio.Task[None]] = []
 
+    def carrying_out(self, look: Callable[[], Awaitable[None]]) -> Coroutine[Any, Any, None]:
+        """For ``start``: ``look`` at what is approved, at once where a question changed."""
+        name = "carrying out approved calls"
+        return every(self._refresh, name, look, self._sooner.approvals)
+
     def start(self, *more: Coroutine[Any, Any, None]) -> None:
         """``more``: what else is to run until ``stop``."""
-        sooner = self._sooner
+        sooner, leases = self._sooner, self._plant.leases
         steps = [
             every(self._refresh, "reading keys", self._read_keys, sooner.keys),
             every(self._refresh, "reading people", self._read_people, sooner.people),
             every(self._refresh, "reading sessions and approvals", self._read_rest, sooner.rest),
+            every(LEASES_SECONDS, "renewing what is carried out", self._renew_leases),
+            every(SWEEP_SECONDS, "looking for interrupted calls", self._ending(leases.sweep)),
+            every(TIDY_SECONDS, "ending questions", self._ending(leases.tidy)),
             every(RENEW_SECONDS, "renewing what was taken", self._plant.quota.renew),
             every(TALLY_SECONDS, "recording refused credentials", self._tally),
             every(USES_SECONDS, "noting which keys are used", self._write_uses),
@@ -125,7 +139,21 @@ class Background:
         await self._in("people", self._plant.directory.refresh, now_ms())
 
     async def _read_rest(self) -> None:
+        before = self._plant.approvals.version
         await self._in("copies", self._plant.refresh_rest, now_ms())
+        if self._plant.approvals.version != before:
+            self._sooner.approvals.set()
+
+    async def _renew_leases(self) -> None:
+        if self._plant.leases.working:
+            await self._in("copies", self._plant.leases.renew)
+
+    def _ending(self, end: Callable[[], list[AuditEvent]]) -> Callable[[], Awaitable[None]]:
+        async def step() -> None:
+            for event in await self._in("copies", end):
+                self._plant.journal.note(event)
+
+        return step
 
     async def _watch(self) -> None:
         await self._reloader.check()

@@ -24,6 +24,7 @@ from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.merge import listed
 from lockgate.pipeline.ports import Sealer
 from lockgate.pipeline.resolve import Resolver
+from lockgate.pipeline.results import is_asked, look_up
 from lockgate.pipeline.run import Gate, Refused
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions, SessionStates, Tasks
 from lockgate.wire import edit, jsonrpc
@@ -239,6 +240,11 @@ class Gateway:
 
     async def _call(self, request: Request, incoming: Incoming, state: State, put: Put) -> Answer:
         caller = incoming.caller
+        if is_asked(request, state.gate):
+            answer = await look_up(request, caller, state.gate)
+            if isinstance(answer, Refused):
+                return answers.refused(request, answer)
+            return answers.released(request, answer, caller.endpoint)
         earlier = self.dialogue.round_of(request, caller)
         if earlier is not None and earlier.parked:
             if earlier.node != self.dialogue.node:

@@ -23,6 +23,8 @@ class InFlight:
     def __init__(self) -> None:
         self._tasks: dict[Ticket, asyncio.Task[Any]] = {}
         self._all: set[asyncio.Task[Any]] = set()
+        self.draining = False
+        """Nothing that nobody waits for is begun any more."""
 
     def watch(self, task: "asyncio.Task[Any]") -> None:
         """Keep ``task`` alive, also when its client has gone."""
@@ -57,6 +59,7 @@ class InFlight:
 
     async def drain(self, seconds: float) -> None:
         """Let what runs finish; after ``seconds`` cancel the rest and wait for that."""
+        self.draining = True
         if not self._all:
             return
         _, late = await asyncio.wait(self._all, timeout=seconds)

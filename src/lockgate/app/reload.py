@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lockgate.app.settings import Settings
 from lockgate.app.settings_file import SettingsInvalid, load
+from lockgate.model.problem import Problem
 from lockgate.model.reference import ReferenceBroken
 from lockgate.policy.mapping import MappingInvalid
 from lockgate.policy.source import PolicyInvalid
@@ -89,6 +90,19 @@ def policy_files(settings: Settings, base: Path) -> list[Path]:
         place = base / named
         found += sorted(place.glob("*.cedar")) if place.is_dir() else [place]
     return found
+
+
+def read_policies(settings: Settings, base: Path) -> dict[str, str]:
+    """Raises ``OSError`` for a policy file that cannot be read, ``PolicyInvalid`` for no text."""
+    return {str(file): _text(file) for file in policy_files(settings, base)}
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        problem = Problem("is not UTF-8 text", str(file), remedy="Save it as UTF-8.")
+        raise PolicyInvalid((problem,)) from error
 
 
 def _content(file: Path) -> bytes:

@@ -18,13 +18,14 @@ from lockgate.app.beside import ingress_of
 from lockgate.app.connect_pages import base_of
 from lockgate.app.crew import Crew
 from lockgate.app.edge import Edge
+from lockgate.app.executions import Executions
 from lockgate.app.front import Front, edge_of, front_of, scheme_of
 from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
 from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Ingress
 from lockgate.app.provisioning import Provisioning
-from lockgate.app.reload import Reloader, content_digest, fingerprint, policy_files
+from lockgate.app.reload import Reloader, content_digest, fingerprint, read_policies
 from lockgate.app.seat import Greeter, Line, Seat
 from lockgate.app.secret_places import references_in
 from lockgate.app.settings import Settings
@@ -34,9 +35,7 @@ from lockgate.app.supervision import every
 from lockgate.app.tls_greeter import TlsGreeter
 from lockgate.app.wiring import Plant
 from lockgate.model import JournalDown
-from lockgate.model.problem import Problem
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
-from lockgate.policy.source import PolicyInvalid
 
 log = logging.getLogger("lockgate")
 
@@ -98,14 +97,25 @@ async def opened(
     provisioning = Provisioning(plant, ingress, refused)
     provisioning.built(settings)()
     await crew.join(plant, gateway, ingress.streams, reloader)
-    background = Background(plant, reloader)
-    background.start(every(TICK_SECONDS, "keeping streams", gateway.hub.tick), provisioning.task())
+    background = _begun(plant, gateway, reloader, provisioning)
     try:
         yield Running(gateway, plant, reloader, ingress, settings, refused)
     finally:
         await _drain(gateway, settings, crew)
         await background.stop()
         await _close(plant, gateway, crew)
+
+
+def _begun(
+    plant: Plant, gateway: Gateway, reloader: Reloader, provisioning: Provisioning
+) -> Background:
+    background = Background(plant, reloader)
+    executions = Executions(plant, lambda: gateway.state, gateway.inflight)
+    background.start(
+        every(TICK_SECONDS, "keeping streams", gateway.hub.tick), provisioning.task(),
+        background.carrying_out(executions.look),
+    )  # fmt: skip
+    return background
 
 
 async def _planted(stores: Stores, settings: Settings, crew: Crew, front: Front) -> Plant:
@@ -239,19 +249,6 @@ def health(plant: Plant, reloader: Reloader) -> dict[str, Any]:
     elif plant.shared.differs(reloader.taken, now_ms()):
         found["configuration"] = "another worker has taken another one"
     return found
-
-
-def read_policies(settings: Settings, base: Path) -> dict[str, str]:
-    """Raises ``OSError`` for a policy file that cannot be read, ``PolicyInvalid`` for no text."""
-    return {str(file): _text(file) for file in policy_files(settings, base)}
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        problem = Problem("is not UTF-8 text", str(file), remedy="Save it as UTF-8.")
-        raise PolicyInvalid((problem,)) from error
 
 
 def _renew(plant: Plant, gateway: Gateway) -> None:

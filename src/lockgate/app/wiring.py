@@ -27,6 +27,7 @@ from lockgate.app.upstream_identity import reach_of as reach_outward
 from lockgate.approval.approvers import Approvers
 from lockgate.approval.desk import Desk
 from lockgate.approval.facts import approvals_of
+from lockgate.approval.leases import Leases
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
 from lockgate.identity.key_uses import KeyUses
@@ -153,7 +154,10 @@ class Plant:
         engine = self.stores.engine
         self._settings = settings
         self.inquiries = inquiries_of(self.stores)
-        self.approvals = StandingApprovals(self.inquiries, now_ms, self.node)
+        self.leases = Leases(self.inquiries, now_ms, new_id)
+        self.approvals = StandingApprovals(
+            self.inquiries, now_ms, self.node, working=self.leases.working
+        )
         self.standing = HeldStanding(
             self.inquiries, StoredRelations(engine), lambda: self._settings.admin.enforced, now_ms
         )  # fmt: skip
@@ -166,6 +170,8 @@ class Plant:
             now_ms,
             new_id,
             unguessable_id,
+            self.leases.working,
+            lambda: self.approvals.version,
         )
 
     def _subject(self, holder: str, kind: str) -> SubjectToken | None:

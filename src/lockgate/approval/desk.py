@@ -7,15 +7,22 @@ from typing import Any
 import msgspec
 
 from lockgate.approval import engine
-from lockgate.approval.payload import stored
+from lockgate.approval.payload import read_stored, stored
 from lockgate.approval.ports import InquiryStore
 from lockgate.approval.rules import KEPT_MS, MOST_WAITING, ApprovalRules
-from lockgate.model import AuditEvent, Call, Decision, question_of
+from lockgate.model import AuditEvent, Call, Decision, Principal, StoreDown, question_of
 from lockgate.model.approval import holding
 from lockgate.model.inquiry import DONE, LIVE, Inquiry, Kept, Need, plainly
 
 _LATELY = 100
 """Questions of one asker, among which an edit of theirs is looked for."""
+RUNNING_SECONDS = 20.0
+"""How long whoever asks again waits for what runs: most clients give up after 60."""
+LOOK_SECONDS = 0.1
+"""Between two looks whether any question has changed; then, and"""
+LONGEST_SECONDS = 1.0
+"""after this time in any case, it is read whether it is over."""
+_TRIES = 5
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -26,6 +33,16 @@ class Held(msgspec.Struct, frozen=True):
     reason: str = "approval.needed"
     kept: Kept | None = None
     """It ran already: this is what came of it."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One question, for whoever asked it."""
+
+    inquiry: Inquiry
+    call: Call
+    """As it was asked about."""
+    reason: str
+    kept: Kept | None = None
 
 
 class Desk:
@@ -39,29 +56,91 @@ class Desk:
         now_ms: Callable[[], int],
         new_id: Callable[[], str],
         new_secret_id: Callable[[], str],
+        working: set[str] | None = None,
+        changes: Callable[[], int] = lambda: 0,
+        patience: float = RUNNING_SECONDS,
     ) -> None:
-        """``new_id``: of events; ``new_secret_id``: of questions, so that nobody guesses one."""
+        """``new_id``: of events; ``new_secret_id``: of questions, so that nobody guesses one;
+        ``working``: loses the ids of what is over; ``changes``: rises with every change of any
+        question; ``patience``: seconds to wait for what runs."""
         self._store = store
         self._rules = rules
         self._note = note
         self._now_ms = now_ms
         self._new_id = new_id
         self._new_secret_id = new_secret_id
+        self._working = set() if working is None else working
+        self._changes = changes
+        self._patience = patience
 
     async def hold(self, call: Call, decision: Decision) -> Held:
-        """Ask, or find what was asked before. Raises ``StoreDown``."""
+        """Ask, or find what was asked before. What runs is waited for, a while.
+        Raises ``StoreDown``."""
         held, events = await asyncio.to_thread(self._hold, call, decision)
         self._tell(events)
-        return held
+        if held.inquiry is None or held.inquiry.state != "used":
+            return held
+        return await self.join((held.inquiry.id,))
+
+    async def join(self, ids: Sequence[str]) -> Held:
+        """Somebody else runs what these were approved for: what comes of it, if it comes soon.
+        Raises ``StoreDown``."""
+        loop = asyncio.get_running_loop()
+        ends, seen, due = loop.time() + self._patience, -1, 0.0
+        while True:
+            before, seen = seen, self._changes()
+            if seen != before or loop.time() >= due:
+                held = await asyncio.to_thread(self._now, ids)
+                due = loop.time() + LONGEST_SECONDS
+            if held.reason != "approval.running" or loop.time() >= ends:
+                return held
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self, id: str, who: Principal) -> Found | None:
+        """A question about a call that ``who`` asked, through this same agent; None where there is
+        no such one, or it is kept no more. What runs is waited for. Raises ``StoreDown``."""
+        found = await asyncio.to_thread(self._look, id, who)
+        if found is None or found.inquiry.state != "used":
+            return found
+        held = await self.join((id,))
+        if held.inquiry is None:
+            return found
+        return Found(held.inquiry, found.call, held.reason, held.kept)
 
     async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
         """The call that used these approvals is over; ``kept`` is what was let out of it.
         Raises ``StoreDown``."""
-        self._tell(await asyncio.to_thread(self._finish, ids, why, kept))
+        try:
+            self._tell(await asyncio.to_thread(self._finish, ids, why, kept))
+        finally:
+            self._working.difference_update(ids)
 
     def _tell(self, events: Sequence[AuditEvent]) -> None:
         for one in events:
             self._note(one)
+
+    def _look(self, id: str, who: Principal) -> Found | None:
+        asked, now = self._store.get(id), self._now_ms()
+        if asked is None or (asked.inquiry.holder, asked.inquiry.agent) != (who.id, who.agent):
+            return None
+        payload = self._store.payload(id) if asked.inquiry.kind == "call" else None
+        if payload is None:
+            return None
+        held = self.as_it_stands(asked.inquiry.at(now))
+        return Found(asked.inquiry.at(now), read_stored(payload).call(), held.reason, held.kept)
+
+    def _now(self, ids: Sequence[str]) -> Held:
+        """As the first of them stands that somebody else has used."""
+        found = [asked.inquiry for id in ids if (asked := self._store.get(id)) is not None]
+        one = next((one for one in found if one.state not in LIVE), None)
+        if one is None:
+            return Held(None, "approval.used")
+        return self.as_it_stands(one)
+
+    def as_it_stands(self, one: Inquiry) -> Held:
+        """With what came of it, where it ran. Blocks; raises ``StoreDown``."""
+        kept = self._store.kept(one.id) if one.state in DONE else None
+        return Held(one, reason_of(one), kept)
 
     def _hold(self, call: Call, decision: Decision) -> tuple[Held, list[AuditEvent]]:
         rules, now = self._rules(), self._now_ms()
@@ -71,8 +150,7 @@ class Desk:
         found = self._edit_of(asked, now) or self._store.add(asked, stored(call))
         new = found.id == asked.id
         events = [event(self._new_id(), "requested", found, now)] if new else []
-        kept = self._store.kept(found.id) if found.state in DONE else None
-        return Held(found, reason_of(found), kept), events
+        return self.as_it_stands(found), events
 
     def _edit_of(self, asked: Inquiry, now: int) -> Inquiry | None:
         """What somebody who was asked made of the same question: it stands in its place."""
@@ -90,25 +168,35 @@ class Desk:
         return len(mine) >= MOST_WAITING and not again
 
     def _finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> list[AuditEvent]:
-        now = self._now_ms()
-        events = []
+        events: list[AuditEvent] = []
         for id in ids:
-            asked = self._store.get(id)
-            if asked is not None and asked.inquiry.kind == "grant":
-                left = asked.inquiry.uses
-                events.append(
-                    event(self._new_id(), "drawn", asked.inquiry, now, ended=why, uses=left)
-                )
-            if asked is None or asked.inquiry.state != "used":
-                continue  # a grant that may be used again
-            good = kept is not None and not kept.is_error
-            over = engine.finish(asked.inquiry, now, why=why, good=good)
-            over = msgspec.structs.replace(over, kept_until=now + KEPT_MS)
-            if kept is not None and over.kind == "call":  # each use of a grant has its own answer
-                self._store.keep(id, kept)
-            if self._store.replace(over):
-                events.append(event(self._new_id(), over.state, over, now))
+            events += self._drawn(id, why)
+            tries = (self._end(id, why, kept, events) for _ in range(_TRIES))
+            if not any(tries):  # each time somebody renewed its lease at this very moment
+                raise StoreDown("the question kept changing")
         return events
+
+    def _drawn(self, id: str, why: str) -> list[AuditEvent]:
+        """A use of a grant: its last is not the end of all that it let through."""
+        asked = self._store.get(id)
+        if asked is None or asked.inquiry.kind != "grant":
+            return []
+        more: dict[str, Any] = {"ended": why, "uses": asked.inquiry.uses}
+        return [event(self._new_id(), "drawn", asked.inquiry, self._now_ms(), b"", **more)]
+
+    def _end(self, id: str, why: str, kept: Kept | None, events: list[AuditEvent]) -> bool:
+        now, asked = self._now_ms(), self._store.get(id)
+        if asked is None or asked.inquiry.state != "used":
+            return True  # a grant that may be used again
+        good = kept is not None and not kept.is_error
+        over = engine.finish(asked.inquiry, now, why=why, good=good)
+        over = msgspec.structs.replace(over, kept_until=now + KEPT_MS)
+        if kept is not None and over.kind == "call":  # each use of a grant has its own answer
+            self._store.keep(id, kept)
+        done = self._store.replace(over)
+        if done:
+            events.append(event(self._new_id(), over.state, over, now))
+        return done
 
 
 def reason_of(one: Inquiry) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from lockgate.model.inquiry import Asked, Inquiry, InquiryState, Need, Vote
+from lockgate.model.inquiry import LEASE_MS, Asked, Inquiry, InquiryState, Need, Vote
 
 Fault = Literal[
     "approval.gone", "approval.other-digest", "approval.own", "approval.not-asked",
@@ -87,11 +87,11 @@ def cancel(one: Inquiry, now: int, by: str = "") -> Inquiry:
     return _end(_live(one, now), "cancelled", now, "approval.cancelled", by)
 
 
-def revoke(one: Inquiry, now: int, by: str = "") -> Inquiry:
+def revoke(one: Inquiry, now: int, why: str = "approval.revoked", by: str = "") -> Inquiry:
     """A yes is taken back before it was used up. Raises ``Refusal``."""
     if _live(one, now).state != "approved":
         raise Refusal("approval.gone")
-    return _end(one, "revoked", now, "approval.revoked", by)
+    return _end(one, "revoked", now, why, by)
 
 
 def supersede(one: Inquiry, now: int, why: str = "approval.superseded") -> Inquiry:
@@ -105,6 +105,33 @@ def finish(one: Inquiry, now: int, *, why: str, good: bool) -> Inquiry:
     if one.state != "used":
         raise Refusal("approval.gone")
     return _end(one, "succeeded" if good else "failed", now, why)
+
+
+def take(one: Inquiry, node: str, now: int) -> Inquiry:
+    """The worker ``node`` sets about carrying it out: nobody else does until its lease ends.
+    Raises ``Refusal``."""
+    if _live(one, now).state != "approved" or now < one.lease:
+        raise Refusal("approval.gone")
+    return _next(one, node=node, lease=now + LEASE_MS)
+
+
+def put_off(one: Inquiry, until: int) -> Inquiry:
+    """It cannot be carried out now; nobody tries before ``until``."""
+    return _next(one, lease=until)
+
+
+def interrupt(one: Inquiry, now: int) -> Inquiry:
+    """It was begun, and whoever began it is gone. Raises ``Refusal``."""
+    if now < one.lease:
+        raise Refusal("approval.gone")
+    return finish(one, now, why="approval.interrupted", good=False)
+
+
+def expire(one: Inquiry, now: int) -> Inquiry:
+    """On record what ``Inquiry.at`` says. Raises ``Refusal``."""
+    if one.at(now).state != "expired":
+        raise Refusal("approval.gone")
+    return _end(one, "expired", one.expires, "approval.expired")
 
 
 def _check(one: Inquiry, given: Vote, *, own: bool, before: Sequence[Vote]) -> None:

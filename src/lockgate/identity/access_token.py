@@ -94,6 +94,7 @@ def _principal(claims: Claims, issuer: Issuer, subject: str, client_id: str) -> 
         scopes=issuer.granted(words(claims, issuer.profile.scopes)),
         acr=first_text(claims, ("acr",))[:_LONGEST_NAME],
         auth_time=int(auth_time) if isinstance(auth_time, int | float) else 0,
+        login=first_text(claims, ("sid",))[:_LONGEST_NAME],
     )
 
 

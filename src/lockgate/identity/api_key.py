@@ -133,6 +133,17 @@ class KeyCheck:
         self._uses.note(known.principal.credential, now_ms)
         return known.principal
 
+    def later(self, key_id: str, peer: str, now_ms: int) -> Principal | AuthRefusal:
+        """Who the key ``key_id`` would prove now, sent from ``peer``: for whoever was let in with
+        it. Nothing is remembered or counted."""
+        if not self._book.fresh(now_ms):
+            return AuthRefusal("auth.unknown", "the keys were not read lately")
+        record = self._book.find(key_id)
+        if record is None:
+            return AuthRefusal("auth.invalid", f"key {key_id} is gone")
+        wrong = _spent(record, now_ms) or _misplaced(record, peer)
+        return AuthRefusal("auth.invalid", wrong) if wrong else _principal(record)
+
     def _checked(
         self, text: str, mark: bytes, peer: str, now_ms: int, *, throttled: bool
     ) -> _Accepted | AuthRefusal:
@@ -163,16 +174,12 @@ class KeyCheck:
         proved = hmac.compare_digest(hash_of(text, self._pepper), stored)
         if record is None or not proved or record.kind != key.kind:
             return f"key {key.id} is unknown or its secret is wrong"
-        if record.revoked:
-            return f"key {key.id} was revoked"
-        if now_ms >= record.expires:
-            return f"key {key.id} has expired"
-        if record.networks and not inside(peer, _networks(record)):
+        spent, misplaced = _spent(record, now_ms), _misplaced(record, peer)
+        if misplaced and not spent:
             # Whoever sent it has the secret: somebody should know. The allowance for wrong keys
             # keeps this from filling the log.
-            log.warning("key %s may not be used from %s", key.id, peer or "an unknown address")
-            return f"key {key.id} may not be used from {peer or 'an unknown address'}"
-        return ""
+            log.warning("%s", misplaced)
+        return spent or misplaced
 
     def _accept(self, record: KeyRecord, mark: bytes) -> _Accepted:
         found = _Accepted(self._book.version, record.expires, _networks(record), _principal(record))
@@ -181,6 +188,18 @@ class KeyCheck:
             del self._accepted[next(iter(self._accepted))]
         self._accepted[mark] = found
         return found
+
+
+def _spent(record: KeyRecord, now_ms: int) -> str:
+    if record.revoked:
+        return f"key {record.id} was revoked"
+    return f"key {record.id} has expired" if now_ms >= record.expires else ""
+
+
+def _misplaced(record: KeyRecord, peer: str) -> str:
+    if not record.networks or inside(peer, _networks(record)):
+        return ""
+    return f"key {record.id} may not be used from {peer or 'an unknown address'}"
 
 
 def _networks(record: KeyRecord) -> tuple[Network, ...]:

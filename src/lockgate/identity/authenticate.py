@@ -17,6 +17,7 @@ from lockgate.identity.dpop import NonceWanted, ProofCheck
 from lockgate.identity.evidence import Evidence
 from lockgate.identity.issuer import Issuer
 from lockgate.identity.jwt import NotAccepted
+from lockgate.identity.later import Later
 from lockgate.identity.presented import Presented, PresentedTokens
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.identity.thumbprint import thumbprint
@@ -75,6 +76,13 @@ class Authenticator:
         is asked for. ``grace_ms``: a call that was let in may go on for so long after its token has
         expired; never after it was revoked."""
         return (await self._look(evidence, now_ms, _proved_before, grace_ms))[0]
+
+    def later(
+        self, known: Principal, since_ms: int, peer: str, now_ms: int
+    ) -> Principal | AuthRefusal:
+        """See ``later.Later``."""
+        asked = Later(self._keys, self._tokens, self._issuers(), self.workloads)
+        return asked.look(known, since_ms, peer, now_ms)
 
     async def _look(
         self, evidence: Evidence, now_ms: int, prove: _Prove, grace_ms: int = 0

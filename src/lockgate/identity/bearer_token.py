@@ -73,6 +73,10 @@ class TokenCheck:
             self._remember(mark, accepted)
         return accepted
 
+    def fresh(self, now_ms: int) -> bool:
+        """False when a revocation may have been missed."""
+        return self._revocations.fresh(now_ms)
+
     def stands(self, accepted: Accepted, now_ms: int) -> bool:
         """It was not revoked since, as far as anybody can say."""
         fresh = self._revocations.fresh(now_ms)

@@ -46,6 +46,10 @@ class Checks(Protocol):
         self, evidence: Evidence, now_ms: int, grace_ms: int
     ) -> Principal | AuthRefusal: ...
 
+    def later(
+        self, known: Principal, since_ms: int, peer: str, now_ms: int
+    ) -> Principal | AuthRefusal: ...
+
     def forget(self, holder: str) -> None:
         """Hold nothing of theirs any more."""
         ...
@@ -86,6 +90,17 @@ class Standing:
     ) -> Principal | AuthRefusal:
         """Who it is that sent it, if what was accepted then would be accepted now."""
         return self._standing(await self._checks.recheck(evidence, now_ms, grace_ms), now_ms)
+
+    def later(
+        self, known: Principal, since_ms: int, peer: str, now_ms: int
+    ) -> Principal | AuthRefusal:
+        """Who was let in at ``since_ms`` as ``known``, as they are known now: for what they asked
+        for then and goes on without them. Roles that a directory may have given are its to say."""
+        bare = known
+        if "oauth" in known.authn:
+            given = frozenset(role for roles in self.rules.roles.values() for role in roles)
+            bare = msgspec.structs.replace(known, roles=known.roles - given)
+        return self._standing(self._checks.later(bare, since_ms, peer, now_ms), now_ms)
 
     def knows(self, now_ms: int) -> bool:
         """False while nobody is let in, because a leaver may have been missed."""

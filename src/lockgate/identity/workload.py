@@ -51,6 +51,12 @@ class Workloads:
         """Whether any client certificate ever is."""
         return self._trust is not None
 
+    def later(self, id: str) -> Workload | None:
+        """The workload of this id, if it is still registered. Its certificate is not looked at."""
+        if self._trust is None:
+            return None
+        return next((one for one in self._known.values() if one.id == id), None)
+
     def shown(self, der: bytes, now_ms: int) -> Shown | AuthRefusal | None:
         """``der``: of the client certificate; empty where none was shown, which is None here. One
         that was shown and is nobody's is refused: whoever sent it believes to have proved

@@ -17,6 +17,8 @@ InquiryState = Literal[
 ]  # fmt: skip
 LIVE: frozenset[InquiryState] = frozenset({"pending", "approved"})
 DONE: frozenset[InquiryState] = frozenset({"succeeded", "failed"})
+LEASE_MS = 10_000
+"""How long a worker that was not heard of again is believed to be at work on one."""
 
 Answer = Literal["yes", "no", "veto"]
 """``no``: somebody who was asked says no. ``veto``: somebody who may stop anything does."""
@@ -78,7 +80,9 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     """Identity of who took it back."""
     used: int = 0
     node: str = ""
-    """Worker that carries it out."""
+    """Worker that carries it out, or set about it."""
+    lease: int = 0
+    """Until when that worker is believed to be at work on it: it says so again while it is."""
     ended: int = 0
     kept_until: int = 0
     """How long its sealed arguments and result are kept."""

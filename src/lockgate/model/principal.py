@@ -38,7 +38,8 @@ class Principal(msgspec.Struct, frozen=True):
     """How strongly the person was authenticated, as the issuer says (OpenID Connect Core, 2)."""
     auth_time: int = 0
     """When the person last authenticated: seconds since the Unix epoch; 0 where nobody said."""
-
+    login: str = ""
+    """Id of the person's session at the issuer (``sid``): its logout ends what goes on here."""
     on_behalf: str = ""
     """For Lockgate's own traffic: the id of the principal whose connections it may use."""
 

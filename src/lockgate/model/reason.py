@@ -25,3 +25,11 @@ class Reason(msgspec.Struct, frozen=True):
     rpc: int = REFUSED
     http: int = 200
     """HTTP status where the refusal is the whole answer to a POST."""
+
+
+def catalogue(*reasons: Reason) -> dict[str, Reason]:
+    """By code. Raises ``Uncatalogued`` where one is listed twice."""
+    found = {r.code: r for r in reasons}
+    if len(found) != len(reasons):
+        raise Uncatalogued("a reason code is listed twice")
+    return found

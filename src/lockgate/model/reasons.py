@@ -15,20 +15,12 @@ from lockgate.model.reason import (
     REFUSED,
     UNSUPPORTED_VERSION,
     Reason,
-    Uncatalogued,
+    catalogue,
 )
-
-
-def _catalogue(*reasons: Reason) -> dict[str, Reason]:
-    found = {r.code: r for r in reasons}
-    if len(found) != len(reasons):
-        raise Uncatalogued("a reason code is listed twice")
-    return found
-
 
 _R = Reason
 
-REASONS = _catalogue(
+REASONS = catalogue(
     # Yes.
     _R("policy.permitted", "Policy permits this."),
     _R("policy.listed", "Policy decided what this list shows."),
@@ -149,8 +141,7 @@ REASONS = _catalogue(
     # Judgement: steps 5 to 10.
     _R("policy.denied", "Policy does not permit this.",
        "Ask the policy's owner, quoting the call id."),
-    _R("policy.no-rule", "No policy permits this.",
-       "Ask the policy's owner, quoting the call id."),
+    _R("policy.no-rule", "No policy permits this.", "Ask the policy's owner, quoting the call id."),
     _R("policy.error", "The policy could not be evaluated, so nothing is permitted.",
        "Tell the operator, quoting the call id."),
     _R("policy.argument-type", "An argument that policy needs has another type or spelling.",
@@ -177,6 +168,12 @@ REASONS = _catalogue(
     _R("approval.superseded", "What was asked for has changed since.", "Call again to ask anew."),
     _R("approval.revoked", "The approval was taken back before it was used.",
        "Call again to ask anew."),
+    _R("approval.lapsed", "Whoever approved this may not approve it any more.",
+       "Call again to ask anew."),
+    _R("approval.tool-changed", "The tool's definition is not the one that was approved.",
+       "Call again to ask anew."),
+    _R("approval.unknown-handle", "There is no such question of yours, or it is kept no more.",
+       "Send the handle exactly as it was given, with the credential that asked."),
     _R("approval.interrupted", "It was approved and begun, and nobody can say whether it ran to "
        "its end.", "Look whether it was done before you ask again."),
     _R("approval.gone", "This question is answered already, or its time is over."),
@@ -188,8 +185,7 @@ REASONS = _catalogue(
        "Try again later."),
     _R("approval.too-many", "Too many of your calls wait for a person already.",
        "Wait until they are answered."),
-    _R("approval.used", "The approval was used or withdrawn meanwhile.",
-       "Ask for a new approval."),
+    _R("approval.used", "The approval was used or withdrawn meanwhile.", "Ask for a new approval."),
     _R("obligation.cannot", "Policy demands a change that the gateway cannot make.",
        "Tell the operator, quoting the call id."),
     _R("pipeline.no-controls", "No control judged this."),

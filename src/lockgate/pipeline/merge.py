@@ -10,8 +10,10 @@ import orjson
 from lockgate.model import Cursor, Reply
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.resolve import Resolver
+from lockgate.pipeline.results import DEFINITION, NAME
 from lockgate.pipeline.run import SILENT, Gate, Refused, run
 from lockgate.pipeline.sessions import Cursors
+from lockgate.wire import edit
 from lockgate.wire.edit import put
 from lockgate.wire.methods import METHODS
 from lockgate.wire.refusal import WireRefusal
@@ -86,9 +88,23 @@ async def listed(
     if refusals:
         return refusals[0]
     whole = [p for p in parts if isinstance(p, Part)]
-    page = _page(request, cursors, start, whole)
+    seen = with_own(whole) if request.method == "tools/list" and gate.order.holds else whole
+    page = _page(request, cursors, start, seen)
     shown(caller, request, {p.upstream: p.digest for p in whole if not p.refused})
     return page
+
+
+def with_own(parts: Sequence[Part]) -> list[Part]:
+    """The gateway's own tool first; nothing of an upstream's goes by its name."""
+    theirs = [
+        msgspec.structs.replace(part, items=tuple(i for i in part.items if not is_own(i)))
+        for part in parts
+    ]
+    return [Part("", (DEFINITION,)), *theirs]
+
+
+def is_own(item: bytes) -> bool:
+    return NAME.encode() in item and edit.get(item, "/name") == orjson.dumps(NAME)
 
 
 async def view(

@@ -27,6 +27,15 @@ class Order(msgspec.Struct, frozen=True):
     policy: str
     """Hash of the policy set these controls were built from."""
 
+    on_own: tuple[Control[Call], ...] = ()
+    """For calls to tools of the gateway's own, which reach no upstream: policy does not name them.
+    What they hand out is judged by ``on_kept`` and ``on_reply``."""
+    on_kept: tuple[Control[Call], ...] = ()
+    """Asked about a call that ran before what came of it is handed out later: nothing goes out to
+    whom it would be denied now. A call that would be held is not denied."""
+    holds: bool = False
+    """Whether anybody may be asked about a call at all."""
+
     needs: frozenset[FactKey[Any]] = frozenset()
     """Every fact that any control may ask for about a call or its answer. Worked out."""
 
@@ -43,16 +52,25 @@ class Order(msgspec.Struct, frozen=True):
 
 def order(policy: PolicyBundle, marks: Marks) -> Order:
     """The shipped order. The result does not depend on it, only the cost does."""
+    quota, schema, cedar = Quota(), ArgumentsMatchSchema(), CedarPolicy(policy)
     return Order(
         on_call=(
-            Quota(),  # cheap first
-            ArgumentsMatchSchema(),
+            quota,  # cheap first
+            schema,
             AskShape(),
-            CedarPolicy(policy),
+            cedar,
             ApprovalGate(marks),  # people last: never ask about a doomed call
         ),
         on_reply=(ReplyShape(),),
         on_list=(Visibility(policy),),
         on_notice=(NoticeShape(),),
         policy=policy.hash,
+        on_own=(quota, schema),
+        on_kept=(cedar,),
+        holds=bool(marks) or any(rule.hold for rule in policy.rules.values()),
     )
+
+
+def own(order: Order) -> Order:
+    """For a call to one of the gateway's own tools."""
+    return Order(order.on_own, order.on_reply, (), (), order.policy)

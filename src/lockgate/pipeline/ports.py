@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
-from lockgate.approval.desk import Held
-from lockgate.model import AuditEvent, Call, Decision, Permit, Release, Reply
+from lockgate.approval.desk import Found, Held
+from lockgate.model import AuditEvent, Call, Decision, Permit, Principal, Release, Reply
 from lockgate.model.inquiry import Kept
 from lockgate.upstream.link import Hears
 
@@ -67,7 +67,15 @@ class Desk(Protocol):
     """Where people are asked. Raises ``model.StoreDown``."""
 
     async def hold(self, call: Call, decision: Decision) -> Held:
-        """Ask, or find what was asked before about the same."""
+        """Ask, or find what was asked before about the same, or what came of it."""
+        ...
+
+    async def join(self, ids: Sequence[str]) -> Held:
+        """Somebody else has used these meanwhile: what comes of it, if it comes soon."""
+        ...
+
+    async def look(self, id: str, who: Principal) -> Found | None:
+        """What became of a question of theirs; None where it is none, or kept no more."""
         ...
 
     async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:

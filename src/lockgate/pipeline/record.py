@@ -67,11 +67,18 @@ def intent(
 
 
 def outcome(
-    stamp: Stamp, call: Call, decision: Decision, reply: Reply, result_cap: int
+    stamp: Stamp,
+    call: Call,
+    decision: Decision,
+    reply: Reply,
+    result_cap: int,
+    approved: tuple[str, ...] = (),
 ) -> AuditEvent:
-    """What the upstream answered and whether it was let out."""
+    """What the upstream answered and whether it was let out. ``approved``: ids of the questions
+    that were said yes to, for which it was made."""
     header = {
         **_about(call),
+        **_approved(approved),
         "verdicts": [_verdict(v) for v in decision.verdicts],
         "reply": {"digest": reply.digest, "bytes": len(reply.raw), "error": reply.is_error},
     }
@@ -79,9 +86,11 @@ def outcome(
     return _event(stamp, "call.outcome", call, decision.effect, decision.reason, header, slots)
 
 
-def failure(stamp: Stamp, call: Call, reason: str, detail: str) -> AuditEvent:
-    """A forwarded call that brought no answer back."""
-    header = {**_about(call), "detail": detail}
+def failure(
+    stamp: Stamp, call: Call, reason: str, detail: str, approved: tuple[str, ...] = ()
+) -> AuditEvent:
+    """A forwarded call that brought no answer back. ``approved``: see ``outcome``."""
+    header = {**_about(call), **_approved(approved), "detail": detail}
     return _event(stamp, "call.outcome", call, Effect.DENY, reason, header, {})
 
 
@@ -169,7 +178,12 @@ def _about(call: Call) -> dict[str, Any]:
         "tool": call.tool.hash if call.tool else "",
         "era": call.envelope.era,
         "endpoint": call.envelope.endpoint,
+        **({"part_of": call.part_of} if call.part_of else {}),
     }
+
+
+def _approved(ids: tuple[str, ...]) -> dict[str, Any]:
+    return {"approved": list(ids)} if ids else {}
 
 
 def _plainly(owed: tuple[Obligation, ...]) -> Any:

@@ -11,7 +11,7 @@ from lockgate.model import SYSTEM, Call, Envelope, Terms, Tool, Upstream
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.run import SILENT, Gate, Refused, run
 from lockgate.pipeline.sessions import TaskRef
-from lockgate.wire.capabilities import asks_of
+from lockgate.wire.capabilities import NOTHING, asks_of
 from lockgate.wire.edit import drop, get, members
 from lockgate.wire.names import NameTable, unwrap_uri
 from lockgate.wire.refusal import WireRefusal
@@ -99,6 +99,29 @@ class Resolver:
         return Call(
             caller.call, caller.principal, request.method, upstream, ref.id, params, tool, envelope
         )
+
+    async def again(self, call: Call, caller: Caller, gate: Gate) -> Call:
+        """``call``, which waited for somebody, as ``caller`` would make it now: to the upstream as
+        it is registered now, with the tool's definition as the upstream gives it now. Nothing may
+        be asked of its client, who is not there.
+
+        Raises ``WireRefusal`` with a ``resolve.`` reason where there is no such thing any more.
+        """
+        upstream = self.upstreams.get(call.upstream.name)
+        if upstream is None:
+            raise WireRefusal("resolve.unknown-tool")
+        envelope = msgspec.structs.replace(
+            call.envelope, capabilities=NOTHING, asks=NOTHING, progress=False, session=""
+        )
+        tool = None
+        if call.tool is not None:
+            for terms in (Terms(""), envelope.terms(caller.principal.holder)):
+                self._book.outdate(upstream.name, terms)
+            tool = await self._tool(upstream.name, call.tool.name, caller, envelope, gate)
+        return Call(
+            caller.call, caller.principal, call.method, upstream, call.target, call.params, tool,
+            envelope, part_of=call.part_of or call.id,
+        )  # fmt: skip
 
     def list_call(self, request: Request, upstream: str, caller: Caller, number: int) -> Call:
         """The list call to one of the endpoint's upstreams. Cursors are the gateway's own."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from lockgate.approval.desk import Held
 from lockgate.model import (
     AuditEvent,
     Call,
@@ -26,6 +27,7 @@ from lockgate.pipeline import record
 from lockgate.pipeline.asks import Answered, Hearing, Silent, ToClient
 from lockgate.pipeline.gather import Gatherer
 from lockgate.pipeline.judge import MOST_REWRITES, judge, stricter, unmet, verdicts_of
+from lockgate.pipeline.keeping import kept_reply
 from lockgate.pipeline.lists import catalogue_of, slices
 from lockgate.pipeline.obligations import ON_CALL, ON_LIST, reshape, rewrite
 from lockgate.pipeline.order import Order
@@ -146,9 +148,14 @@ async def _ask(call: Call, decision: Decision, facts: Facts, gate: Gate) -> Rele
     """A person must say yes first. Where the same was asked before, and ran, its result is let out
     again: it is judged anew, and the upstream is not called twice."""
     held = await gate.desk.hold(call, decision)
-    if held.kept is not None:
-        return await _let_out(Reply(call, held.kept.raw, held.kept.is_error), facts, gate)
-    refused = _refused(call, decision)
+    return await _told(call, held, _refused(call, decision), facts, gate)
+
+
+async def _told(
+    call: Call, held: Held, refused: Refused, facts: Facts, gate: Gate
+) -> Release | Refused:
+    if held.kept is not None and held.inquiry is not None:
+        return await _let_out(kept_reply(call, held.kept, held.inquiry), facts, gate)
     where = held.inquiry.id if held.inquiry else ""
     return msgspec.structs.replace(refused, reason=held.reason, where=where, inquiry=held.inquiry)
 
@@ -159,10 +166,13 @@ async def _forward(permit: Permit, facts: Facts, gate: Gate, client: Client) -> 
     answer: Release | Refused | None = None
     try:
         answer = await _send(permit, used, facts, gate, client)
-        return answer
     finally:
         if used:
             await asyncio.shield(_finish(used, answer, gate))
+    if isinstance(answer, Refused) and answer.reason == USED:
+        held = await gate.desk.join(used)
+        return await _told(permit.call, held, answer, facts, gate)
+    return answer
 
 
 async def _send(
@@ -175,7 +185,7 @@ async def _send(
         if not await gate.approvals.consume(used):
             raise SendFailed(USED, "not forwarded")
         reply = await gate.sender.send(permit, _hearing(call, facts, gate, client))
-        answer = await _let_out(reply, facts, gate)
+        answer = await _let_out(reply, facts, gate, used)
         unanswered = ""
     except SendFailed as failed:
         unanswered, detail = failed.reason, failed.detail
@@ -187,7 +197,7 @@ async def _send(
         return answer
     finally:
         if unanswered:  # whatever happened, an intent never stays without its outcome
-            gate.journal.note(record.failure(gate.stamp(), call, unanswered, detail))
+            gate.journal.note(record.failure(gate.stamp(), call, unanswered, detail, used))
 
 
 async def _finish(used: tuple[str, ...], answer: Release | Refused | None, gate: Gate) -> None:
@@ -214,10 +224,12 @@ def _hearing(call: Call, facts: Facts, gate: Gate, client: Client) -> Hearing:
     return Hearing(call, client, lambda notice: judge(gate.order.on_notice, notice, facts), put)
 
 
-async def _let_out(reply: Reply, facts: Facts, gate: Gate) -> Release | Refused:
+async def _let_out(
+    reply: Reply, facts: Facts, gate: Gate, used: tuple[str, ...] = ()
+) -> Release | Refused:
     """Steps 12 and 14: judge the reply, do what is owed, record the outcome."""
     reply, decision = await _judge_reply(reply, facts, gate.order)
-    event = record.outcome(gate.stamp(), reply.call, decision, reply, gate.result_cap)
+    event = record.outcome(gate.stamp(), reply.call, decision, reply, gate.result_cap, used)
     if not reply.call.upstream.data_classes & gate.durable_outcomes:
         gate.journal.note(event)
     elif not await _committed(event, gate.journal):

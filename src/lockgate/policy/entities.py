@@ -85,7 +85,7 @@ def principal_uid(principal: Principal) -> Uid:
 
 def as_policy_sees(principal: Principal) -> Principal:
     """Without what no policy can read: answers for two credentials of one person are the same."""
-    return msgspec.structs.replace(principal, credential="", on_behalf="")
+    return msgspec.structs.replace(principal, credential="", on_behalf="", login="")
 
 
 def item_uid(upstream: Upstream, kind: Kind, name: str) -> Uid | None:

@@ -39,11 +39,19 @@ class StandingApprovals:
     """
 
     def __init__(
-        self, inquiries: Inquiries, clock: Clock, node: str = "", stale_ms: int = STALE_MS
+        self,
+        inquiries: Inquiries,
+        clock: Clock,
+        node: str = "",
+        stale_ms: int = STALE_MS,
+        working: set[str] | None = None,
     ) -> None:
+        """``working``: gets the ids of what is used here."""
         self._inquiries = inquiries
         self._clock = clock
-        self._node = node
+        self.node = node
+        """Which worker this is."""
+        self._working = set() if working is None else working
         self._snapshot: Snapshot[_Standing] = Snapshot(self, _Standing(), stale_ms)
 
     def refresh(self, now_ms: int) -> None:
@@ -76,7 +84,9 @@ class StandingApprovals:
         if not ids:
             return True
         now = self._clock()
-        done = await asyncio.to_thread(self._inquiries.claim, ids, self._node, now)
+        done = await asyncio.to_thread(self._inquiries.claim, ids, self.node, now)
+        if done:
+            self._working.update(ids)
         await asyncio.to_thread(self.refresh, now)
         return done
 

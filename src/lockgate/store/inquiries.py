@@ -8,7 +8,16 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from lockgate.model import StoreDown
-from lockgate.model.inquiry import LIVE, Asked, Delegation, Inquiry, InquiryState, Kept, Vote
+from lockgate.model.inquiry import (
+    LEASE_MS,
+    LIVE,
+    Asked,
+    Delegation,
+    Inquiry,
+    InquiryState,
+    Kept,
+    Vote,
+)
 from lockgate.store.database import reading, writing
 from lockgate.store.failing import store_errors
 from lockgate.store.feed import bump, version_of
@@ -149,7 +158,7 @@ def claimed(one: Inquiry, node: str, now: int) -> Inquiry | None:
         return None
     last = one.uses == 1
     return replace(one, uses=one.uses - 1, state="used" if last else one.state, used=now,
-                   node=node, version=one.version + 1)  # fmt: skip
+                   node=node, lease=now + LEASE_MS, version=one.version + 1)  # fmt: skip
 
 
 def _claim(connection: Connection, id: str, node: str, now: int) -> None:

@@ -171,3 +171,37 @@ async def test_what_is_over_is_given_back_though_it_is_old_and_in_a_cycle(folder
             await becomes(lambda: gone() is None)
     finally:
         gc.enable()
+
+
+async def test_approved_calls_are_looked_at_when_a_question_changes(folder: Path) -> None:
+    worker = Worker(folder)
+    looked = asyncio.Event()
+
+    async def look() -> None:
+        if worker.plant.approvals.live():
+            looked.set()
+
+    background = Background(worker.plant, worker.reloader, LONG)
+    background.start(background.carrying_out(look))
+    try:
+        now = now_ms()
+        one = approved(created=now, expires=now + 60_000, kept_until=now + 60_000)
+        worker.plant.inquiries.add(one, b"")
+        background._sooner.told(frozenset({"inquiry"}))
+        await asyncio.wait_for(looked.wait(), 10)
+    finally:
+        await background.stop()
+        await worker.plant.journal.close()
+        worker.stores.engine.dispose()
+
+
+async def test_questions_of_workers_that_are_gone_are_ended(folder: Path) -> None:
+    worker = Worker(folder)
+    now = now_ms()
+    used = approved(state="used", created=now, expires=now + 60_000, kept_until=now + 60_000)
+    worker.plant.inquiries.add(used, b"")
+    async with worker.running(0.05):
+        await becomes(lambda: worker.plant.inquiries.listed(["failed"]) != ())
+        await worker.plant.journal.flush()
+        events = [row.event.header.get("action") for row in worker.stores.events.tail(9)]
+    assert events == ["approval.interrupted"]

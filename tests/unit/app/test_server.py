@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lockgate.app.front import edge_of, front_of, scheme_of
-from lockgate.app.reload import Reloader
+from lockgate.app.reload import Reloader, read_policies
 from lockgate.app.server import (
     CONNECTIONS,
     Running,
@@ -21,7 +21,6 @@ from lockgate.app.server import (
     health,
     listen,
     opened,
-    read_policies,
     serve,
     server_config,
 )

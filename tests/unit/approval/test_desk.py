@@ -1,3 +1,6 @@
+import asyncio
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -30,7 +33,7 @@ class Room:
         self.noted: list[AuditEvent] = []
         self._ids = 0
         self.desk = Desk(self.store, lambda: RULES, self.noted.append, lambda: self.now,
-                         lambda: "e", self._next)  # fmt: skip
+                         lambda: "e", self._next, patience=0)  # fmt: skip
 
     def _next(self) -> str:
         self._ids += 1
@@ -167,3 +170,58 @@ async def test_an_edit_stands_in_for_what_it_came_from(room: Room) -> None:
     anew = (await room.desk.hold(ASKED, held())).inquiry
     assert anew is not None
     assert anew.id not in (first.id, "e1"), "nobody answered the edit"
+
+
+async def asked_and_used(room: Room) -> str:
+    found = await room.desk.hold(ASKED, held())
+    assert found.inquiry is not None
+    room.store.replace(replace(found.inquiry, state="approved", version=2))
+    assert room.store.claim([found.inquiry.id], "w", room.now)
+    return found.inquiry.id
+
+
+async def test_whoever_asks_again_waits_for_what_runs(room: Room) -> None:
+    changes, working = iter(range(1_000)), {"q1"}
+    desk = Desk(room.store, lambda: RULES, room.noted.append, lambda: room.now, lambda: "e",
+                room._next, working, lambda: next(changes), 20.0)  # fmt: skip
+    id = await asked_and_used(room)
+    waits = [asyncio.ensure_future(desk.hold(ASKED, held())),
+             asyncio.ensure_future(desk.join([id]))]  # fmt: skip
+    await desk.finish([id], "approval.ran", Kept(b"{}"))
+    for said in await asyncio.gather(*waits):
+        assert (said.reason, said.kept) == ("approval.ran", Kept(b"{}"))
+    assert not working
+
+
+async def test_who_joins_what_nobody_used_is_told_so(room: Room) -> None:
+    assert (await room.desk.join(["q9"])).reason == "approval.used"
+
+
+async def test_a_question_is_looked_up_by_whoever_asked_it_alone(room: Room) -> None:
+    id = await asked_and_used(room)
+    found = await room.desk.look(id, ALICE)
+    assert found is not None
+    assert (found.reason, found.call.digest) == ("approval.running", ASKED.digest)
+    assert await room.desk.look(id, replace(ALICE, subject="bob")) is None
+    assert await room.desk.look(id, replace(ALICE, agent="another")) is None
+    assert await room.desk.look("q9", ALICE) is None
+    room.now += 10 * KEPT_MS
+    assert await room.desk.look(id, ALICE) is None, "it is kept no more"
+
+
+async def test_a_renewed_lease_never_costs_a_result(room: Room) -> None:
+    id = await asked_and_used(room)
+    before = room.store.replace
+
+    def meanwhile(changed: Any, vote: Any = None) -> bool:
+        room.store.replace = before  # type: ignore[method-assign]
+        now = room.store.get(id)
+        assert now is not None
+        assert before(replace(now.inquiry, lease=9, version=now.inquiry.version + 1))
+        return before(changed, vote)
+
+    room.store.replace = meanwhile  # type: ignore[method-assign]
+    await room.desk.finish([id], "approval.ran", Kept(b"{}"))
+    asked = room.store.get(id)
+    assert asked is not None
+    assert asked.inquiry.state == "succeeded"

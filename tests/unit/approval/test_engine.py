@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from lockgate.approval import engine
 from lockgate.approval.engine import Refusal, satisfied
-from lockgate.model.inquiry import Asked, Inquiry, Need, Vote
+from lockgate.model.inquiry import LEASE_MS, Asked, Inquiry, Need, Vote
 from support.inquiries import AT, approved, inquiry, vote
 
 BOTH = inquiry(needs=(Need("owner"), Need("security")))
@@ -128,3 +128,30 @@ def test_a_quorum_is_met_exactly_where_people_can_be_told_apart(
 
     needs = [Need(place) for place in places]
     assert satisfied(needs, voters) == (bool(places) and possible(places, voters))
+
+
+def test_one_worker_at_a_time_sets_about_it() -> None:
+    taken = engine.take(approved(), "w1", AT)
+    assert (taken.node, taken.lease, taken.version) == ("w1", AT + LEASE_MS, 2)
+    for one, at in ((taken, AT + LEASE_MS - 1), (inquiry(), AT), (approved(), AT + 900)):
+        with pytest.raises(Refusal):
+            engine.take(one, "w2", at)
+    long = approved(lease=AT + LEASE_MS, expires=10**9)
+    assert engine.take(long, "w2", AT + LEASE_MS).node == "w2"
+
+
+def test_what_was_begun_is_interrupted_only_where_its_worker_is_silent() -> None:
+    used = approved(state="used", lease=AT + 5)
+    with pytest.raises(Refusal):
+        engine.interrupt(used, AT + 4)
+    with pytest.raises(Refusal):
+        engine.interrupt(approved(), AT)
+    over = engine.interrupt(used, AT + 5)
+    assert (over.state, over.reason) == ("failed", "approval.interrupted")
+
+
+def test_what_is_late_is_put_on_record() -> None:
+    over = engine.expire(inquiry(), AT + 900)
+    assert (over.state, over.reason, over.ended) == ("expired", "approval.expired", AT + 900)
+    with pytest.raises(Refusal):
+        engine.expire(inquiry(), AT)

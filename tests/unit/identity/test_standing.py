@@ -32,6 +32,11 @@ class Accepts:
     ) -> Principal | AuthRefusal:
         return self.found
 
+    def later(
+        self, known: Principal, since_ms: int, peer: str, now_ms: int
+    ) -> Principal | AuthRefusal:
+        return known if isinstance(self.found, Principal) else self.found
+
     def forget(self, holder: str) -> None:
         self.forgotten.append(holder)
 
@@ -202,3 +207,24 @@ async def test_nothing_is_held_of_somebody_who_has_left() -> None:
     checks = Accepts(ALICE)
     await Standing(checks, world.directory, RULES).authenticate(EVIDENCE, NOW)
     assert checks.forgotten == [ALICE.holder]
+
+
+def test_whoever_was_let_in_before_is_looked_at_as_now() -> None:
+    by_token = msgspec.structs.replace(
+        ALICE, authn=frozenset({"oauth"}), roles=frozenset({"nurse", "boss"})
+    )
+    given = rules(roles={"bosses": frozenset({"boss"}), "all": frozenset({"staff"})})
+
+    def later(world: World) -> Principal | AuthRefusal:
+        standing = Standing(Accepts(ALICE), world.directory, given)
+        return standing.later(by_token, 1, "", NOW)
+
+    group = Group("g", "scim", "all", members=frozenset({"1"}))
+    found = later(World(person(), group))
+    assert isinstance(found, Principal)
+    assert found.roles == {"nurse", "staff"}, "what a directory gives is its to take"
+    gone = later(World(person(active=False)))
+    assert isinstance(gone, AuthRefusal)
+    assert gone.reason == "auth.inactive"
+    refused = Standing(Accepts(AuthRefusal("auth.invalid")), World().directory, given)
+    assert isinstance(refused.later(by_token, 1, "", NOW), AuthRefusal)

@@ -28,8 +28,13 @@ CURSORS = Cursors(AesGcmSealer(b"s" * 32))
 class Lists(World):
     """Upstreams that list what they are told to; an exception is raised."""
 
-    def __init__(self, lists: dict[str, Any], policy: str = PERMIT_ALL) -> None:
-        super().__init__(shipped_order(policy))
+    def __init__(
+        self,
+        lists: dict[str, Any],
+        policy: str = PERMIT_ALL,
+        marks: dict[tuple[str, str], str] | None = None,
+    ) -> None:
+        super().__init__(shipped_order(policy, marks))
         self.lists = lists
 
     async def send(self, permit: Permit, hears: Hears) -> Reply:
@@ -74,6 +79,18 @@ async def test_lists_are_merged_in_one_order_under_outer_names() -> None:
 
 async def test_one_upstream_s_endpoint_keeps_its_own_names() -> None:
     assert names(await ask(Lists({"clinic": tools("b")}), ONE)) == ["b"]
+
+
+async def test_the_gateway_s_own_tool_is_listed_where_people_are_asked() -> None:
+    lists = {"clinic": tools("b", "lockgate_result", "a"), "time": tools("lockgate_result")}
+    marks = {("clinic", "b"): "owner"}
+    everywhere = await ask(Lists(lists, marks=marks))
+    assert names(everywhere) == ["lockgate_result", "clinic__b", "clinic__lockgate_result",
+                                 "clinic__a", "time__lockgate_result"]  # fmt: skip
+    here = await ask(Lists(lists, marks=marks), ONE)
+    assert names(here) == ["lockgate_result", "b", "a"], "nothing of an upstream's has its name"
+    assert here["tools"][0]["inputSchema"]["required"] == ["handle"]
+    assert names(await ask(Lists(lists), ONE)) == ["b", "lockgate_result", "a"]
 
 
 async def test_an_upstream_that_fails_is_named_and_the_others_are_listed() -> None:

@@ -265,3 +265,41 @@ async def test_results_name_things_as_clients_know_them() -> None:
     call, _ = await resolve(tool_request("clinic__get"))
     raw = b'{"content":[{"type":"resource_link","uri":"clinic://wards","name":"w"}]}'
     assert b'"lockgate+clinic:clinic://wards"' in outer_result(call, raw)
+
+
+async def made_again(asked: Call, world: Listing, **upstreams: Upstream) -> Call:
+    caller = Caller(BOB, ONE, "192.0.2.9", "c-1.a2")
+    resolver = Resolver(upstreams or UPSTREAMS, world.book)
+    return await resolver.again(asked, caller, world.gate())
+
+
+async def test_a_call_is_made_again_as_things_are_now() -> None:
+    call, world = await resolve(tool_request("clinic__get"))
+    asked = msgspec.structs.replace(call, envelope=msgspec.structs.replace(
+        call.envelope, session="s", progress=True, capabilities=b'{"elicitation":{}}',
+        asks=b'{"elicitation":{}}'))  # fmt: skip
+    moved = Upstream("clinic", trust="trusted", fingerprint="elsewhere")
+    lists = world.steps.count("send")
+    again = await made_again(asked, world, clinic=moved)
+    assert world.steps.count("send") == lists + 1, "its definition is asked for, not remembered"
+    assert (again.id, again.part_of, again.principal) == ("c-1.a2", "c-1", BOB)
+    assert (again.params, again.target, again.tool) == (call.params, call.target, call.tool)
+    assert again.upstream == moved
+    said = again.envelope
+    assert (said.session, said.progress, said.asks, said.capabilities) == ("", False, b"{}", b"{}")
+
+
+async def test_what_is_not_there_any_more_is_not_made_again() -> None:
+    call, world = await resolve(tool_request("clinic__get"))
+    with pytest.raises(WireRefusal, match="unknown-tool"):
+        await made_again(call, world, time=Upstream("time"))
+    world.names = (LONG,)
+    with pytest.raises(WireRefusal, match="unknown-tool"):
+        await made_again(call, world)
+
+
+async def test_what_names_no_tool_is_made_again_without_a_list() -> None:
+    call = Call("c-1", ALICE, "resources/read", UPSTREAMS["clinic"], "file:///a", b'{"uri":"a"}')
+    world = Listing(ToolCache())
+    assert (await made_again(call, world)).target == "file:///a"
+    assert "send" not in world.steps

@@ -2,7 +2,7 @@ import pytest
 
 from lockgate.model import StoreDown
 from lockgate.model.approval import Bound, Scope
-from lockgate.model.inquiry import Asked
+from lockgate.model.inquiry import LEASE_MS, Asked
 from lockgate.store.approvals import StandingApprovals
 from lockgate.store.memory_inquiries import MemoryInquiries
 from support.inquiries import AT, CALL, approved, inquiry
@@ -101,3 +101,15 @@ def test_every_change_is_another_version(
     rows.add(inquiry(), b"")
     standing.refresh(clock.now)
     assert standing.version > before
+
+
+async def test_what_is_used_here_is_worked_on_here(rows: MemoryInquiries, clock: Clock) -> None:
+    working: set[str] = set()
+    standing = StandingApprovals(rows, clock, "w1", working=working)
+    rows.add(approved(), b"")
+    assert await standing.consume(["q1"])
+    assert not await standing.consume(["q1"])
+    assert working == {"q1"}
+    found = rows.get("q1")
+    assert found is not None
+    assert (found.inquiry.node, found.inquiry.lease) == ("w1", AT + LEASE_MS)
