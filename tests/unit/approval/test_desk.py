@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from lockgate.approval.desk import Desk, event, inquiry_of, reason_of
-from lockgate.approval.payload import read_stored
+from lockgate.approval.payload import read_stored, stored
 from lockgate.approval.rules import KEPT_MS, MOST_WAITING, ApprovalRules, FactorRule
 from lockgate.model import AuditEvent, Call, Decision, Effect, Verdict, combine, question_of
 from lockgate.model.inquiry import Kept, Need
@@ -225,3 +225,34 @@ async def test_a_renewed_lease_never_costs_a_result(room: Room) -> None:
     asked = room.store.get(id)
     assert asked is not None
     assert asked.inquiry.state == "succeeded"
+
+
+async def test_a_handle_that_was_superseded_leads_to_the_edit_and_says_what_changed(
+    room: Room,
+) -> None:
+    first = (await room.desk.hold(ASKED, held())).inquiry
+    assert first is not None
+    other = call("delete_patient", patient_id="p-1", dose=5)
+    edit = replace(first, id="e1", parent=first.id, digest="e", created=room.now + 1)
+    room.store.add(edit, stored(other))
+    over = replace(first, state="superseded", version=first.version + 1)
+    assert room.store.replace(over)
+    for handle in (first.id, "e1"):
+        found = await room.desk.look(handle, ALICE)
+        assert found is not None
+        assert (found.inquiry.id, found.call.digest) == ("e1", other.digest)
+        assert list(map(str, found.changes)) == ["/dose: 10 -> 5"]
+
+
+async def test_what_came_of_an_edit_is_no_answer_to_what_was_asked(room: Room) -> None:
+    first = (await room.desk.hold(ASKED, held())).inquiry
+    assert first is not None
+    other = call("delete_patient", patient_id="p-1", dose=5)
+    edit = replace(first, id="e1", parent=first.id, digest=question_of(other, held()).digest,
+                   created=room.now + 1, state="succeeded", reason="approval.ran")  # fmt: skip
+    room.store.add(edit, stored(other))
+    room.store.keep("e1", Kept(b"{}"))
+    assert room.store.replace(replace(first, state="superseded", version=first.version + 1))
+    again = await room.desk.hold(ASKED, held())
+    assert (again.reason, again.kept, again.inquiry) == ("approval.edited", None, edit)
+    assert (await room.desk.hold(other, held())).kept == Kept(b"{}")
