@@ -18,8 +18,8 @@ from lockgate.app.demo.stage import http_client
 from lockgate.app.edge import Edge
 from lockgate.app.ingress_http import Ingress
 from lockgate.app.protected_resource import ProtectedResource
-from lockgate.control_plane.services.approvals import Approvals
 from lockgate.control_plane.services.acting import Actor
+from lockgate.control_plane.services.approvals import Approvals
 from lockgate.identity.dpop import Nonces
 from lockgate.identity.evidence import Evidence
 from lockgate.identity.refusal import AuthRefusal

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from lockgate.approval import engine
+from lockgate.approval.edits import Change, diff
 from lockgate.approval.payload import read_stored, stored
 from lockgate.approval.ports import InquiryStore
 from lockgate.approval.rules import KEPT_MS, MOST_WAITING, ApprovalRules
@@ -14,6 +15,8 @@ from lockgate.model import AuditEvent, Call, Decision, Principal, StoreDown, que
 from lockgate.model.approval import holding
 from lockgate.model.inquiry import DONE, LIVE, Inquiry, Kept, Need, plainly
 
+_LATELY = 100
+"""Questions of one asker, among which an edit of theirs is looked for."""
 RUNNING_SECONDS = 20.0
 """How long whoever asks again waits for what runs: most clients give up after 60."""
 LOOK_SECONDS = 0.1
@@ -21,8 +24,6 @@ LOOK_SECONDS = 0.1
 LONGEST_SECONDS = 1.0
 """after this time in any case, it is read whether it is over."""
 _TRIES = 5
-_LATELY = 100
-"""Questions of one asker, among which an edit of theirs is looked for."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -43,6 +44,8 @@ class Found(msgspec.Struct, frozen=True):
     """As it was asked about."""
     reason: str
     kept: Kept | None = None
+    changes: tuple[Change, ...] = ()
+    """What somebody who was asked changed of it."""
 
 
 class Desk:
@@ -78,9 +81,11 @@ class Desk:
         Raises ``StoreDown``."""
         held, events = await asyncio.to_thread(self._hold, call, decision)
         self._tell(events)
-        if held.inquiry is None or held.inquiry.state != "used":
-            return held
-        return await self.join((held.inquiry.id,))
+        if held.inquiry is not None and held.inquiry.state == "used":
+            held = await self.join((held.inquiry.id,))
+        same = held.inquiry is None or held.inquiry.digest == question_of(call, decision).digest
+        # What came of other arguments is no answer to these, nor judged as one.
+        return held if same or held.kept is None else Held(held.inquiry, "approval.edited")
 
     async def join(self, ids: Sequence[str]) -> Held:
         """Somebody else runs what these were approved for: what comes of it, if it comes soon.
@@ -102,10 +107,10 @@ class Desk:
         found = await asyncio.to_thread(self._look, id, who)
         if found is None or found.inquiry.state != "used":
             return found
-        held = await self.join((id,))
+        held = await self.join((found.inquiry.id,))
         if held.inquiry is None:
             return found
-        return Found(held.inquiry, found.call, held.reason, held.kept)
+        return Found(held.inquiry, found.call, held.reason, held.kept, found.changes)
 
     async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
         """The call that used these approvals is over; ``kept`` is what was let out of it.
@@ -164,11 +169,26 @@ class Desk:
         asked, now = self._store.get(id), self._now_ms()
         if asked is None or (asked.inquiry.holder, asked.inquiry.agent) != (who.id, who.agent):
             return None
-        payload = self._store.payload(id) if asked.inquiry.kind == "call" else None
+        one = self._replacement(asked.inquiry).at(now)
+        payload = self._store.payload(one.id) if one.kind == "call" else None
         if payload is None:
             return None
-        held = self.as_it_stands(asked.inquiry.at(now))
-        return Found(asked.inquiry.at(now), read_stored(payload).call(), held.reason, held.kept)
+        held, call = self.as_it_stands(one), read_stored(payload).call()
+        return Found(one, call, held.reason, held.kept, self._changes_of(one, call))
+
+    def _replacement(self, one: Inquiry) -> Inquiry:
+        """The edit that took its place, where there is one."""
+        while one.state == "superseded":
+            mine = (a.inquiry for a in self._store.listed(holder=one.holder, most=_LATELY))
+            edit = next((o for o in mine if o.kind == "call" and o.parent == one.id), None)
+            if edit is None:
+                break
+            one = edit
+        return one
+
+    def _changes_of(self, one: Inquiry, call: Call) -> tuple[Change, ...]:
+        payload = self._store.payload(one.parent) if one.parent else None
+        return diff(read_stored(payload).arguments, call.arguments) if payload else ()
 
     def _now(self, ids: Sequence[str]) -> Held:
         """As the first of them stands that somebody else has used."""
@@ -211,16 +231,22 @@ class Desk:
     def _finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> list[AuditEvent]:
         events: list[AuditEvent] = []
         for id in ids:
+            events += self._drawn(id, why)
             tries = (self._end(id, why, kept, events) for _ in range(_TRIES))
             if not any(tries):  # each time somebody renewed its lease at this very moment
                 raise StoreDown("the question kept changing")
         return events
 
+    def _drawn(self, id: str, why: str) -> list[AuditEvent]:
+        """A use of a grant: its last is not the end of all that it let through."""
+        asked = self._store.get(id)
+        if asked is None or asked.inquiry.kind != "grant":
+            return []
+        more: dict[str, Any] = {"ended": why, "uses": asked.inquiry.uses}
+        return [event(self._new_id(), "drawn", asked.inquiry, self._now_ms(), b"", **more)]
+
     def _end(self, id: str, why: str, kept: Kept | None, events: list[AuditEvent]) -> bool:
         now, asked = self._now_ms(), self._store.get(id)
-        if asked is not None and asked.inquiry.kind == "grant":
-            left = asked.inquiry.uses
-            events.append(event(self._new_id(), "drawn", asked.inquiry, now, ended=why, uses=left))
         if asked is None or asked.inquiry.state != "used":
             return True  # a grant that may be used again
         good = kept is not None and not kept.is_error

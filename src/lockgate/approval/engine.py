@@ -87,11 +87,11 @@ def cancel(one: Inquiry, now: int, by: str = "") -> Inquiry:
     return _end(_live(one, now), "cancelled", now, "approval.cancelled", by)
 
 
-def revoke(one: Inquiry, now: int, by: str = "") -> Inquiry:
+def revoke(one: Inquiry, now: int, why: str = "approval.revoked", by: str = "") -> Inquiry:
     """A yes is taken back before it was used up. Raises ``Refusal``."""
     if _live(one, now).state != "approved":
         raise Refusal("approval.gone")
-    return _end(one, "revoked", now, "approval.revoked", by)
+    return _end(one, "revoked", now, why, by)
 
 
 def supersede(one: Inquiry, now: int, why: str = "approval.superseded") -> Inquiry:

@@ -166,6 +166,8 @@ REASONS = catalogue(
        "Call again to ask anew."),
     _R("approval.cancelled", "Whoever asked took the question back.", "Call again to ask anew."),
     _R("approval.superseded", "What was asked for has changed since.", "Call again to ask anew."),
+    _R("approval.edited", "Somebody who was asked changed the arguments of this call, and it ran "
+       "with those.", "Do not call again; lockgate_result says what changed and what came of it."),
     _R("approval.revoked", "The approval was taken back before it was used.",
        "Call again to ask anew."),
     _R("approval.lapsed", "Whoever approved this may not approve it any more.",

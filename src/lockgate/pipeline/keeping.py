@@ -17,7 +17,8 @@ def kept_reply(call: Call, kept: Kept, one: Inquiry) -> Reply:
     if kept.is_error:
         return Reply(call, kept.raw, is_error=True)
     meta = edit.get(kept.raw, "/_meta") or b"{}"
-    told = orjson.dumps({"id": one.id, "ran_at": moment(one.used)})
+    parent = {"parent": one.parent} if one.parent else {}
+    told = orjson.dumps({"id": one.id, "ran_at": moment(one.used), **parent})
     said = edit.merge(meta if edit.is_object(meta) else b"{}", {APPROVAL: told})
     return Reply(call, edit.merge(kept.raw, {"_meta": said}))
 

@@ -120,8 +120,11 @@ def told(found: Found) -> bytes:
         said = ["This call is approved.", "Make it again with identical arguments, and it runs."]
     elif one.state == "approved":
         said = ["This call is approved and about to run.", "Look again with the same handle."]
+    if found.changes:
+        changed = "; ".join(map(str, found.changes))
+        said.insert(0, f"Somebody who was asked changed the arguments: {changed}.")
     text = f"{' '.join(filter(None, said))} [{reason.code} \u00b7 {one.call}]"
-    state = {"id": one.id, "state": one.state}
+    state = {"id": one.id, "state": one.state} | ({"parent": one.parent} if one.parent else {})
     return orjson.dumps(
         {
             "content": [{"type": "text", "text": text}],

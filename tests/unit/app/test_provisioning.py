@@ -69,10 +69,8 @@ async def test_what_is_written_is_known_here_before_it_is_answered(
     (alice,) = plant.directory.named("alice")
     assert alice.active
     (row,) = plant.stores.events.tail(5)
-    assert orjson.loads(row.event.slots["actor"]) == {
-        "identity": "identity provider",
-        "via": "scim",
-    }
+    actor = {"identity": "identity provider", "via": "scim"}
+    assert orjson.loads(row.event.slots["actor"]) == actor
 
 
 def test_people_are_those_of_the_stores(plant: Plant) -> None:

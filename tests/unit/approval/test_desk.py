@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from lockgate.approval.desk import Desk, event, inquiry_of, reason_of
-from lockgate.approval.payload import read_stored
+from lockgate.approval.payload import read_stored, stored
 from lockgate.approval.rules import KEPT_MS, MOST_WAITING, ApprovalRules, FactorRule
 from lockgate.model import AuditEvent, Call, Decision, Effect, Verdict, combine, question_of
 from lockgate.model.inquiry import Kept, Need
@@ -140,6 +140,38 @@ def test_a_step_in_the_journal_names_nobody() -> None:
     assert "alice" not in str(row.header)
 
 
+async def test_each_use_of_a_grant_is_on_record_and_keeps_no_answer(room: Room) -> None:
+    grant = approved("g1", kind="grant", uses=2, digest="g")
+    room.store.add(grant, b"")
+    for left, state in ((1, "approved"), (0, "succeeded")):
+        assert room.store.claim(["g1"], "w", room.now)
+        await room.desk.finish(["g1"], "approval.ran", Kept(b"{}"))
+        now = room.store.get("g1")
+        assert now is not None
+        assert (now.inquiry.uses, now.inquiry.state) == (left, state)
+    drawn = [e.header for e in room.noted if e.header["action"] == "approval.drawn"]
+    assert [(h["target"], h["uses"], h["ended"]) for h in drawn] == [
+        ("g1", 1, "approval.ran"), ("g1", 0, "approval.ran"),
+    ]  # fmt: skip
+    assert room.store.kept("g1") is None
+
+
+async def test_an_edit_stands_in_for_what_it_came_from(room: Room) -> None:
+    first = (await room.desk.hold(ASKED, held())).inquiry
+    assert first is not None
+    other = call("delete_patient", patient_id="p-1", dose=5)
+    digest = question_of(other, held()).digest
+    edit = replace(first, id="e1", parent=first.id, digest=digest, created=room.now + 1)
+    room.store.add(edit, b"")
+    assert room.store.replace(replace(first, state="superseded", version=first.version + 1))
+    again = await room.desk.hold(ASKED, held())
+    assert (again.inquiry, again.reason) == (edit, "approval.needed")
+    room.now = edit.expires
+    anew = (await room.desk.hold(ASKED, held())).inquiry
+    assert anew is not None
+    assert anew.id not in (first.id, "e1"), "nobody answered the edit"
+
+
 async def asked_and_used(room: Room) -> str:
     found = await room.desk.hold(ASKED, held())
     assert found.inquiry is not None
@@ -195,33 +227,32 @@ async def test_a_renewed_lease_never_costs_a_result(room: Room) -> None:
     assert asked.inquiry.state == "succeeded"
 
 
-async def test_each_use_of_a_grant_is_on_record_and_keeps_no_answer(room: Room) -> None:
-    grant = approved("g1", kind="grant", uses=2, digest="g")
-    room.store.add(grant, b"")
-    for left, state in ((1, "approved"), (0, "succeeded")):
-        assert room.store.claim(["g1"], "w", room.now)
-        await room.desk.finish(["g1"], "approval.ran", Kept(b"{}"))
-        now = room.store.get("g1")
-        assert now is not None
-        assert (now.inquiry.uses, now.inquiry.state) == (left, state)
-    drawn = [e.header for e in room.noted if e.header["action"] == "approval.drawn"]
-    assert [(h["target"], h["uses"], h["ended"]) for h in drawn] == [
-        ("g1", 1, "approval.ran"), ("g1", 0, "approval.ran"),
-    ]  # fmt: skip
-    assert room.store.kept("g1") is None
-
-
-async def test_an_edit_stands_in_for_what_it_came_from(room: Room) -> None:
+async def test_a_handle_that_was_superseded_leads_to_the_edit_and_says_what_changed(
+    room: Room,
+) -> None:
     first = (await room.desk.hold(ASKED, held())).inquiry
     assert first is not None
     other = call("delete_patient", patient_id="p-1", dose=5)
-    digest = question_of(other, held()).digest
-    edit = replace(first, id="e1", parent=first.id, digest=digest, created=room.now + 1)
-    room.store.add(edit, b"")
+    edit = replace(first, id="e1", parent=first.id, digest="e", created=room.now + 1)
+    room.store.add(edit, stored(other))
+    over = replace(first, state="superseded", version=first.version + 1)
+    assert room.store.replace(over)
+    for handle in (first.id, "e1"):
+        found = await room.desk.look(handle, ALICE)
+        assert found is not None
+        assert (found.inquiry.id, found.call.digest) == ("e1", other.digest)
+        assert list(map(str, found.changes)) == ["/dose: 10 -> 5"]
+
+
+async def test_what_came_of_an_edit_is_no_answer_to_what_was_asked(room: Room) -> None:
+    first = (await room.desk.hold(ASKED, held())).inquiry
+    assert first is not None
+    other = call("delete_patient", patient_id="p-1", dose=5)
+    edit = replace(first, id="e1", parent=first.id, digest=question_of(other, held()).digest,
+                   created=room.now + 1, state="succeeded", reason="approval.ran")  # fmt: skip
+    room.store.add(edit, stored(other))
+    room.store.keep("e1", Kept(b"{}"))
     assert room.store.replace(replace(first, state="superseded", version=first.version + 1))
     again = await room.desk.hold(ASKED, held())
-    assert (again.inquiry, again.reason) == (edit, "approval.needed")
-    room.now = edit.expires
-    anew = (await room.desk.hold(ASKED, held())).inquiry
-    assert anew is not None
-    assert anew.id not in (first.id, "e1"), "nobody answered the edit"
+    assert (again.reason, again.kept, again.inquiry) == ("approval.edited", None, edit)
+    assert (await room.desk.hold(other, held())).kept == Kept(b"{}")

@@ -25,6 +25,12 @@ def test_a_result_says_what_it_came_of(raw: bytes, meta: object) -> None:
     assert orjson.loads(reply.raw) == reply.decoded
 
 
+def test_a_result_of_an_edit_says_so() -> None:
+    edit = approved("q2", used=1_800_000_000_999, parent="q1")
+    reply = kept_reply(call(), Kept(b"{}"), edit)
+    assert reply.decoded["_meta"][APPROVAL] == TOLD | {"id": "q2", "parent": "q1"}
+
+
 def test_an_error_stays_as_it_was() -> None:
     reply = kept_reply(call(), Kept(b'{"code":1,"message":"m"}', is_error=True), RAN)
     assert (reply.raw, reply.is_error) == (b'{"code":1,"message":"m"}', True)

@@ -5,6 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from lockgate.approval.desk import Found
+from lockgate.approval.edits import Change
 from lockgate.model.inquiry import Kept
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.results import DEFINITION, NAME, OURS, is_asked, look_up
@@ -77,6 +78,14 @@ async def test_it_says_how_it_stands(state: Any, why: str, words: str, error: bo
 async def test_what_its_client_must_make_itself_says_so() -> None:
     found = Found(approved(on_retry=True), RAN, "approval.needed")
     assert "again with identical arguments" in text(await ask(world_of(found)))
+
+
+async def test_it_says_what_somebody_changed() -> None:
+    edit = inquiry("q2", parent="q1")
+    found = Found(edit, RAN, "approval.needed", None, (Change("/patient_id", '"p-1"', '"p-2"'),))
+    answer = await ask(world_of(found))
+    assert '/patient_id: "p-1" -> "p-2"' in text(answer)
+    assert meta(answer)["lockgate/approval"] == {"id": "q2", "state": "pending", "parent": "q1"}
 
 
 async def test_what_is_not_theirs_or_of_another_endpoint_is_unknown() -> None:

@@ -124,7 +124,7 @@ class Approvals:
             if asker and not holds:
                 changed = engine.cancel(one, now, mine)
             elif asker or _takes_back(seen, mine, holds=holds):
-                changed = engine.revoke(one, now, mine)
+                changed = engine.revoke(one, now, by=mine)
             else:
                 raise _refused("approval.not-asked")
         except engine.Refusal as refusal:
