@@ -47,21 +47,30 @@ class Desk:
 
     async def hold(self, call: Call, decision: Decision) -> Held:
         """Ask, or find what was asked before. Raises ``StoreDown``."""
-        return await asyncio.to_thread(self._hold, call, decision)
+        return await asyncio.to_thread(self._hold, call, decision, self._from_thread())
 
     async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
         """The call that used these approvals is over; ``kept`` is what was let out of it.
         Raises ``StoreDown``."""
-        await asyncio.to_thread(self._finish, ids, why, kept)
+        await asyncio.to_thread(self._finish, ids, why, kept, self._from_thread())
 
-    def _hold(self, call: Call, decision: Decision) -> Held:
+    def _from_thread(self) -> Callable[[AuditEvent], None]:
+        """``note``, which belongs to the event loop, for a thread of it."""
+        loop = asyncio.get_running_loop()
+
+        def note(step: AuditEvent) -> None:
+            loop.call_soon_threadsafe(self._note, step)
+
+        return note
+
+    def _hold(self, call: Call, decision: Decision, note: Callable[[AuditEvent], None]) -> Held:
         rules, now = self._rules(), self._now_ms()
         asked = inquiry_of(call, decision, rules, now, self._new_secret_id())
         if self._too_many(asked, now):
             return Held(None, "approval.too-many")
         found = self._store.add(asked, stored(call))
         if found.id == asked.id:
-            self._note(event(self._new_id(), "requested", found, now))
+            note(event(self._new_id(), "requested", found, now))
         kept = self._store.kept(found.id) if found.state in DONE else None
         return Held(found, reason_of(found), kept)
 
@@ -71,7 +80,13 @@ class Desk:
         again = any(one.digest == asked.digest for one in mine)
         return len(mine) >= MOST_WAITING and not again
 
-    def _finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
+    def _finish(
+        self,
+        ids: Sequence[str],
+        why: str,
+        kept: Kept | None,
+        note: Callable[[AuditEvent], None],
+    ) -> None:
         now = self._now_ms()
         for id in ids:
             asked = self._store.get(id)
@@ -83,7 +98,7 @@ class Desk:
             if kept is not None:
                 self._store.keep(id, kept)
             if self._store.replace(over):
-                self._note(event(self._new_id(), over.state, over, now))
+                note(event(self._new_id(), over.state, over, now))
 
 
 def reason_of(one: Inquiry) -> str:

@@ -1,9 +1,10 @@
 """What this room needs of the store. Everything blocks, and raises ``model.StoreDown``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from lockgate.model.inquiry import Asked, Delegation, Inquiry, InquiryState, Kept, Vote
+from lockgate.model.notification import ChannelHealth, Notification, NotificationState
 
 
 class InquiryStore(Protocol):
@@ -43,3 +44,39 @@ class InquiryStore(Protocol):
     def delegate(self, one: Delegation) -> None: ...
 
     def delegations(self) -> tuple[Delegation, ...]: ...
+
+
+class NotificationStore(Protocol):
+    def put(self, rows: Sequence[Notification]) -> None:
+        """Durable on return. What is there already stays as it is."""
+        ...
+
+    def lease(
+        self, channel: str, now: int, until: int, begun_before: int
+    ) -> Sequence[Notification]:
+        """What goes out in one message, for whoever gets it alone until then: what was begun and
+        is due again; else, where none is under way and none was begun since ``begun_before``, all
+        that waits and is of one kind. Empty: nothing to do."""
+        ...
+
+    def finish(
+        self, leased: Sequence[Notification], state: NotificationState, now: int, fault: str = ""
+    ) -> bool:
+        """These rows of one message are over. False where the lease has passed to another."""
+        ...
+
+    def retry(self, leased: Sequence[Notification], due: int, now: int, fault: str) -> bool:
+        """The try failed; again at ``due``. False likewise."""
+        ...
+
+    def undecided(self, channel: str) -> frozenset[str]:
+        """Ids of questions that this channel was told of, and not yet how they ended."""
+        ...
+
+    def health(self) -> Mapping[str, ChannelHealth]:
+        """By channel, of what is still kept."""
+        ...
+
+    def forget(self, made_before: int) -> int:
+        """Delete what is over and that old. How many."""
+        ...

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0009"
+SCHEMA = "0010"
 """The newest migration, which this code reads and writes."""
 
 metadata = MetaData(
@@ -113,6 +113,19 @@ vote = Table(
     Column("body", LargeBinary, nullable=False),
 )
 """``number``: from 0 in the order given. Never changed."""
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("id", Text, primary_key=True),
+    *(Column(name, Text, nullable=False)
+      for name in ("channel", "inquiry", "kind", "state", "message", "fault")),
+    *(Column(name, BigInteger, nullable=False)
+      for name in ("made", "due", "begun", "tries", "leased", "ended")),
+    Index("ix_notification_channel_state", "channel", "state"),
+    Index("ix_notification_message", "message"),
+)  # fmt: skip
+"""What approvers are told, until it is delivered, and for a while after: ``Notification``."""
 
 delegation = Table(
     "delegation",
