@@ -9,6 +9,7 @@ from lockgate.app.answers import Answer
 from lockgate.app.gateway import Gateway, State
 from lockgate.app.incoming import Incoming
 from lockgate.app.stamps import now_ms, stamp
+from lockgate.approval.desk import Held
 from lockgate.model import (
     APPROVALS,
     NOW,
@@ -16,12 +17,14 @@ from lockgate.model import (
     Approval,
     AuditEvent,
     Call,
+    Decision,
     FactKey,
     Permit,
     Principal,
     Reply,
     Upstream,
 )
+from lockgate.model.inquiry import Kept
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.gather import Gatherer
 from lockgate.pipeline.order import order
@@ -125,8 +128,14 @@ class Nobody:
     def settle(self, value: Any) -> None:
         """Nothing was reserved."""
 
-    async def consume(self, _used: Sequence[Approval]) -> bool:
+    async def consume(self, _ids: Sequence[str]) -> bool:
         return True
+
+    async def hold(self, _call: Call, _decision: Decision) -> Held:
+        return Held(None)
+
+    async def finish(self, _ids: Sequence[str], _why: str, _kept: Kept | None) -> None:
+        """Nothing was used."""
 
 
 class Stage:
@@ -142,7 +151,8 @@ class Stage:
         sources: dict[FactKey[Any], Source] = {
             NOW: Clock(), QUOTA: self.quota, APPROVALS: Nobody()
         }  # fmt: skip
-        gate = Gate(shipped, Gatherer(sources, 60.0), self.ledger, self.behind, Nobody(), stamp)
+        gate = Gate(shipped, Gatherer(sources, 60.0), self.ledger, self.behind, Nobody(), Nobody(),
+                    stamp)  # fmt: skip
         endpoints = {one.path: one for one in (WHOLE, ONE)}
         sealer = AesGcmSealer(b"f" * 32)
         ended = MemorySessions(now_ms)

@@ -15,7 +15,8 @@ from typer.main import get_command
 from lockgate.app.program import complete
 from lockgate.control_plane.services.duties import COMMANDS, PAGES
 from lockgate.model.privilege import AdminRole
-from lockgate.model.reasons import REASONS, Reason
+from lockgate.model.reason import Reason
+from lockgate.model.reasons import REASONS
 from lockgate.pipeline.control import Control
 from lockgate.pipeline.order import order
 from lockgate.policy.bundle import PolicyBundle

@@ -222,7 +222,7 @@ async def test_an_approval_of_one_persons_call_is_of_no_use_to_another(gate: Gat
     async with both(gate, "held") as (alice, bob):
         asked = await alice.call("echo", {"n": 1})
         assert asked.reason == "approval.needed"
-        await asyncio.to_thread(gate.cli, "approvals", "give", asked.call)
+        await asyncio.to_thread(gate.cli, "approvals", "approve", asked.call)
         assert (await bob.call("echo", {"n": 1})).reason == "approval.needed"
         assert (await alice.call("echo", {"n": 2})).reason == "approval.needed"
 
@@ -230,7 +230,8 @@ async def test_an_approval_of_one_persons_call_is_of_no_use_to_another(gate: Gat
             while (said := await alice.call("echo", {"n": 1})).reason == "approval.needed":
                 assert (await bob.call("echo", {"n": 1})).reason == "approval.needed"
         assert text_of(said) == '{"n": 1}'
-        assert (await alice.call("echo", {"n": 1})).reason == "approval.needed"
+        assert text_of(await alice.call("echo", {"n": 1})) == '{"n": 1}', "what came of it is kept"
+        assert (await bob.call("echo", {"n": 1})).reason == "approval.needed"
 
 
 class Shop(FakeEndpoint):

@@ -11,14 +11,14 @@ from lockgate.model import StoreDown
 from lockgate.model.inquiry import Asked, Delegation, Kept
 from lockgate.store.inquiries import StoredInquiries
 from lockgate.store.memory_inquiries import MemoryInquiries
-from support.inquiries import NOW, approved, inquiry, vote
+from support.inquiries import AT, approved, inquiry, vote
 
 Store = StoredInquiries | MemoryInquiries
 KEY = b"k" * 32
 
 
 class Clock:
-    now = NOW
+    now = AT
 
     def __call__(self) -> int:
         return self.now
@@ -113,8 +113,8 @@ def test_votes_stay_in_order(store: Store) -> None:
 def test_it_is_used_once(opener: Callable[[], Store]) -> None:
     here, there = opener(), opener()
     here.add(approved(), b"")
-    assert here.claim(["q1"], "w1", NOW)
-    assert not there.claim(["q1"], "w2", NOW)
+    assert here.claim(["q1"], "w1", AT)
+    assert not there.claim(["q1"], "w2", AT)
     found = there.get("q1")
     assert found is not None
     assert (found.inquiry.state, found.inquiry.node, found.inquiry.uses) == ("used", "w1", 0)
@@ -123,7 +123,7 @@ def test_it_is_used_once(opener: Callable[[], Store]) -> None:
 @pytest.mark.parametrize("state", ["pending", "denied", "revoked", "used", "succeeded"])
 def test_only_what_is_approved_is_used(store: Store, state: str) -> None:
     store.add(inquiry(state=state), b"")
-    assert not store.claim(["q1"], "w", NOW)
+    assert not store.claim(["q1"], "w", AT)
 
 
 def test_not_after_its_time(store: Store) -> None:
@@ -134,20 +134,20 @@ def test_not_after_its_time(store: Store) -> None:
 def test_all_or_none(store: Store) -> None:
     store.add(approved(), b"")
     store.add(approved("q2", digest="2"), b"")
-    assert not store.claim(["q1", "missing", "q2"], "w", NOW)
-    assert store.claim(["q1", "q2", "q1"], "w", NOW)
+    assert not store.claim(["q1", "missing", "q2"], "w", AT)
+    assert store.claim(["q1", "q2", "q1"], "w", AT)
 
 
 def test_a_grant_is_used_as_often_as_it_says(store: Store) -> None:
     store.add(approved(kind="grant", uses=2), b"")
-    assert [store.claim(["q1"], "w", NOW) for _ in range(3)] == [True, True, False]
+    assert [store.claim(["q1"], "w", AT) for _ in range(3)] == [True, True, False]
 
 
 async def test_of_many_at_once_one_wins(opener: Callable[[], Store]) -> None:
     opener().add(approved(), b"")
     workers = [opener() for _ in range(8)]
     won = await asyncio.gather(
-        *(asyncio.to_thread(w.claim, ["q1"], f"w{n}", NOW) for n, w in enumerate(workers))
+        *(asyncio.to_thread(w.claim, ["q1"], f"w{n}", AT) for n, w in enumerate(workers))
     )
     assert sum(won) == 1
 
@@ -161,17 +161,41 @@ def test_results_are_kept_for_a_time_and_then_destroyed(store: Store, clock: Clo
     clock.now = inquiry().kept_until
     assert (store.kept("q1"), store.payload("q1")) == (None, None)
     assert store.forget(clock.now) == 1
-    clock.now = NOW
+    clock.now = AT
     assert (store.kept("q1"), store.payload("q1")) == (None, None)
 
 
 def test_newest_first_and_of_some_states(store: Store) -> None:
     store.add(inquiry(), b"")
-    store.add(inquiry("q2", digest="2", created=NOW + 1), b"")
-    store.add(inquiry("q3", digest="3", created=NOW + 2, state="denied"), b"")
+    store.add(inquiry("q2", digest="2", created=AT + 1), b"")
+    store.add(inquiry("q3", digest="3", created=AT + 2, state="denied"), b"")
     assert [a.inquiry.id for a in store.listed()] == ["q3", "q2", "q1"]
     assert [a.inquiry.id for a in store.listed(["pending"])] == ["q2", "q1"]
     assert [a.inquiry.id for a in store.listed(most=1)] == ["q3"]
+
+
+def test_what_was_asked_before_of_the_same(store: Store) -> None:
+    later = {"created": AT + 9, "digest": "new"}
+    for one in (
+        inquiry("q1"), inquiry("q2", digest="2", created=AT + 1, state="denied"),
+        inquiry("q3", digest="3", holder="person:bob"),
+        inquiry("q4", digest="4", agent="another"),
+        inquiry("q5", digest="5", title="clinic/another"),
+        inquiry("q6", digest="6", created=AT + 10), inquiry("q9", **later),
+    ):  # fmt: skip
+        store.add(one, b"")
+    now = inquiry("q9", **later)
+    found = [[a.inquiry.id for a in store.earlier(now, by, 9)] for by in ("holder", "agent")]
+    assert found == [["q2", "q4", "q1"], ["q2", "q3", "q1"]]
+    assert [a.inquiry.id for a in store.earlier(now, "holder", 1)] == ["q2"]
+
+
+def test_how_often_somebody_said_yes_lately(store: Store) -> None:
+    store.add(inquiry(), b"")
+    given = (vote("a", at=5), vote("a", at=6), vote("a", "no", at=7), vote("b", at=7))
+    for number, one in enumerate(given, 2):
+        store.replace(inquiry(version=number), one)
+    assert [store.yeses("a", since) for since in (4, 5, 6)] == [2, 1, 0]
 
 
 def test_what_is_live_comes_with_every_change(opener: Callable[[], Store]) -> None:
@@ -188,10 +212,10 @@ def test_what_is_live_comes_with_every_change(opener: Callable[[], Store]) -> No
 
 
 def test_delegations(store: Store) -> None:
-    one = Delegation("d1", "oidc:dora", "oidc:erin", NOW, NOW + 10)
+    one = Delegation("d1", "oidc:dora", "oidc:erin", AT, AT + 10)
     store.delegate(one)
-    store.delegate(replace(one, revoked=NOW + 1))
-    assert store.delegations() == (replace(one, revoked=NOW + 1),)
+    store.delegate(replace(one, revoked=AT + 1))
+    assert store.delegations() == (replace(one, revoked=AT + 1),)
     found = store.changed_delegations(-1)
     assert found is not None
     assert found[1] == store.delegations()

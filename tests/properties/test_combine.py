@@ -26,7 +26,7 @@ verdicts = st.lists(
         ).map(tuple),
         because=st.lists(st.sampled_from("pq"), max_size=1).map(tuple),
         retry_after_ms=st.sampled_from([0, 5]),
-        factor=st.sampled_from(["", "owner"]),
+        factors=st.sampled_from([(), ("owner",)]),
         enforced=st.booleans(),
     ),
     max_size=6,

@@ -10,18 +10,24 @@ import orjson
 from typer.testing import CliRunner
 
 from lockgate.app.office import LocalOffice
+from lockgate.app.settings_approvals import approval_rules_of
+from lockgate.app.settings_file import load
+from lockgate.approval.approvers import Approvers
 from lockgate.control_plane.cli.office import Records
 from lockgate.control_plane.cli.program import build
 from lockgate.control_plane.services.deployment import Machine
 from lockgate.model import StoreDown
-from lockgate.store.approvals import MemoryApprovals
+from lockgate.store.directory import Directory
 from lockgate.store.memory_accounts import MemoryAccounts
 from lockgate.store.memory_events import MemoryEvents
+from lockgate.store.memory_inquiries import MemoryInquiries
 from lockgate.store.memory_keys import MemoryKeys
 from lockgate.store.memory_people import MemoryPeople
 from lockgate.store.privileges import MemoryPrivileges
 from lockgate.store.recovery import MemoryRecovery
+from lockgate.store.relations import MemoryRelations
 from lockgate.store.revocations import MemoryRevocations
+from lockgate.store.standing import HeldStanding
 
 NOW = 1_800_000_000_000
 """2027-01-15T08:00:00Z"""
@@ -51,7 +57,8 @@ class Desk(LocalOffice):
         self.keys = MemoryKeys()
         self.people = MemoryPeople()
         self.events = MemoryEvents()
-        self.approvals = MemoryApprovals(self.now_ms)
+        self.inquiries = MemoryInquiries(self.now_ms)
+        self.relations = MemoryRelations()
         self.revocations = MemoryRevocations()
         self.privileges = MemoryPrivileges()
         self.recovery = MemoryRecovery()
@@ -67,8 +74,18 @@ class Desk(LocalOffice):
         self.deployment()
         if self.down:
             raise StoreDown("cannot open the database")
-        yield Records(self.keys, self.people, self.events, self.approvals, self.revocations,
-                      self.privileges, self.recovery, b"pepper", self.accounts)  # fmt: skip
+        yield Records(self.keys, self.people, self.events, self.inquiries, self.approvers(),
+                      self.revocations, self.privileges, self.recovery, b"pepper",
+                      self.accounts)  # fmt: skip
+
+    def approvers(self) -> Approvers:
+        settings = load(self.config)
+        standing = HeldStanding(self.privileges, self.inquiries, self.relations,
+                                lambda: settings.admin.enforced, self.now_ms)  # fmt: skip
+        standing.refresh(self.now)
+        directory = Directory(self.people)
+        directory.refresh(self.now)
+        return Approvers(approval_rules_of(settings.approvals), directory, standing)
 
     def has_records(self) -> bool:
         return True

@@ -1,5 +1,6 @@
 """A real mail server (aiosmtpd) on this machine, and what it was given."""
 
+from asyncio import Server
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
@@ -11,13 +12,14 @@ from typing import Any, cast
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
-PASSWORD = "correct-horse"  # noqa: S105
+PASSWORD = "correct-horse"
 
 
 class AnyPort(Controller):
     def _trigger_server(self) -> None:
+        assert isinstance(self.server, Server)
         self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]
 
 
 class MailServer:
@@ -32,7 +34,7 @@ class MailServer:
 
     @property
     def mails(self) -> list[EmailMessage]:
-        return [cast("EmailMessage", message_from_bytes(cast("bytes", one.content), policy=default))
+        return [message_from_bytes(cast("bytes", one.content), policy=default)
                 for one in self.given]  # fmt: skip
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name

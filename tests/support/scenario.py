@@ -8,6 +8,7 @@ or with other words. ``controls`` names the controls that the scenario is about.
 import asyncio
 import tomllib
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ import orjson
 from lockgate.app.answers import Answer
 from lockgate.app.gateway import Gateway, State
 from lockgate.app.incoming import Incoming
+from lockgate.app.wiring import ApprovalSource
+from lockgate.approval import engine
+from lockgate.approval.desk import Desk
+from lockgate.approval.rules import ApprovalRules
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.ports import EventStore
 from lockgate.model import (
@@ -24,7 +29,6 @@ from lockgate.model import (
     NOW,
     QUOTA,
     REASONS,
-    Approval,
     AuditEvent,
     Call,
     FactKey,
@@ -34,8 +38,8 @@ from lockgate.model import (
     SendFailed,
     StoreDown,
     Upstream,
-    binding_of,
 )
+from lockgate.model.inquiry import Vote
 from lockgate.pipeline.caller import Caller, Endpoint
 from lockgate.pipeline.gather import Gatherer
 from lockgate.pipeline.order import order
@@ -46,7 +50,8 @@ from lockgate.pipeline.run import Gate
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
 from lockgate.policy.bundle import PolicyBundle
 from lockgate.policy.mapping import ArgumentMapping
-from lockgate.store.approvals import MemoryApprovals
+from lockgate.store.approvals import StandingApprovals
+from lockgate.store.memory_inquiries import MemoryInquiries
 from lockgate.store.quota import MemoryBuckets, QuotaLimits, Reservations
 from lockgate.store.sealing import AesGcmSealer
 from lockgate.store.session_states import MemorySessionStates
@@ -55,6 +60,7 @@ from lockgate.upstream.catalogue import ToolCache, tools_in
 from lockgate.upstream.link import Hears, LinkReply
 from lockgate.wire.headers import Headers
 from lockgate.wire.strict_json import Limits
+from support.inquiries import operators
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
 NOW_MS = 1_000_000
@@ -167,17 +173,6 @@ class Now:
         """Nothing was reserved."""
 
 
-class Standing:
-    def __init__(self, approvals: MemoryApprovals) -> None:
-        self._approvals = approvals
-
-    def learn(self, call: Call) -> tuple[Approval, ...]:
-        return self._approvals.standing(call.digest)
-
-    def settle(self, value: Any) -> None:
-        """Nothing was reserved."""
-
-
 class Failing:
     """An event store that is down."""
 
@@ -196,8 +191,10 @@ class Stage:
         self.upstream = Upstream(given.get("upstream", "clinic"))
         tools = ToolCache()
         self.simulated = SimulatedUpstream(given, faults, tools)
-        self.approvals = MemoryApprovals(lambda: NOW_MS)
+        self.inquiries = MemoryInquiries(lambda: NOW_MS)
+        self.approvals = StandingApprovals(self.inquiries, lambda: NOW_MS)
         self.approvals.refresh(NOW_MS)
+        self.approvers = operators(lambda: NOW_MS)
         policy = PolicyBundle.compile(
             {"given.cedar": given["policy"]}, mapping_of(given, self.upstream)
         )
@@ -209,7 +206,10 @@ class Stage:
             QUOTA: Learnt(
                 Reservations(quota, MemoryBuckets(lambda: NOW_MS)), "quota: down" in faults
             ),
-            APPROVALS: Learnt(Standing(self.approvals), "approvals: down" in faults),
+            APPROVALS: Learnt(
+                ApprovalSource(self.approvals, self.approvers, lambda: NOW_MS),
+                "approvals: down" in faults,
+            ),
         }
         store = Failing() if "journal: down" in faults else events
         self.journal = GroupCommitJournal(store)  # type: ignore[arg-type]
@@ -220,6 +220,7 @@ class Stage:
             self.journal,
             self.simulated,
             self.approvals,
+            self._desk(),
             self.stamp,
         )
         self.endpoint = Endpoint(f"/mcp/{self.upstream.name}", (self.upstream.name,), False)
@@ -242,24 +243,23 @@ class Stage:
         self._session: list[tuple[bytes, bytes]] = []
         self._answering: list[asyncio.Future[Answer]] = []
 
+    def _desk(self) -> Desk:
+        ids = (f"q-{number}" for number in count(1))
+        return Desk(self.inquiries, ApprovalRules, self.journal.note, lambda: NOW_MS,
+                    lambda: self.stamp().id, lambda: next(ids))  # fmt: skip
+
     def stamp(self) -> Stamp:
         self._stamps += 1
         return Stamp(f"e-{self._stamps:04}", NOW_MS)
 
     def approve(self, factor: str) -> None:
         """A person says yes to exactly the call of this story."""
-        asked = next(e for e in reversed(self.recorded()) if e.kind == "call.intent")
-        tool = asked.header["tool"]
-        call = self.simulated_call(asked.header["digest"], tool)
-        self.approvals.give(Approval("a-1", call, factor, "dora", NOW_MS + 60_000),
-                            asked.header["digest"])  # fmt: skip
-
-    def simulated_call(self, digest: str, tool: str) -> str:
-        policy = self.gateway.state.gate.order.policy
-        binding = msgspec.structs.replace(
-            binding_of(_any_call(self), policy), call=digest, tool=tool
-        )
-        return binding.digest
+        (asked,) = self.inquiries.listed(["pending"])
+        one = asked.inquiry
+        given = Vote(one.id, "os:dora", "yes", one.digest, NOW_MS, (factor,))
+        after = engine.vote(asked, given, own=False, standing={}).inquiry
+        assert self.inquiries.replace(after, given)
+        self.approvals.refresh(NOW_MS)
 
     async def ask(self, era: str, call: str) -> Answer:
         """What ``when`` says, as a client of this era says it."""
@@ -307,10 +307,6 @@ class Stage:
     def recorded(self, call: str = "") -> list[AuditEvent]:
         rows = [row.event for row in self.events.tail(1_000)]
         return [e for e in rows if e.kind.startswith("call.") and (not call or e.call == call)]
-
-
-def _any_call(stage: Stage) -> Call:
-    return Call("x", stage.principal, "tools/call", stage.upstream, "x")
 
 
 def principal_of(text: str) -> Principal:

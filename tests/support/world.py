@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from lockgate.approval.desk import Held
 from lockgate.model import (
     APPROVALS,
     NOW,
@@ -10,6 +11,7 @@ from lockgate.model import (
     Approval,
     AuditEvent,
     Call,
+    Decision,
     FactKey,
     JournalDown,
     Permit,
@@ -19,6 +21,7 @@ from lockgate.model import (
     SendFailed,
     StoreDown,
 )
+from lockgate.model.inquiry import Kept
 from lockgate.pipeline.asks import Silent
 from lockgate.pipeline.gather import Gatherer
 from lockgate.pipeline.order import Order, order
@@ -71,6 +74,8 @@ class World:
         self.result = RESULT
         self.notices: list[tuple[str, bytes]] = []
         self.known_approvals: tuple[Approval, ...] = ()
+        self.kept: Kept | None = None
+        """With ``hold``: it ran already, and this came of it."""
         self.running = 0
         self.now = 1_000
         self._stamps = 0
@@ -88,7 +93,8 @@ class World:
             QUOTA: Fact(self, "quota", self._reserve),
             APPROVALS: Fact(self, "approvals", lambda _: self.known_approvals),
         }
-        return Gate(self.order, Gatherer(sources, 1.0), self, self, self, self.stamp, **changes)
+        gatherer = Gatherer(sources, 1.0)
+        return Gate(self.order, gatherer, self, self, self, self, self.stamp, **changes)
 
     def stamp(self) -> Stamp:
         self._stamps += 1
@@ -110,11 +116,20 @@ class World:
             hears.note(method, raw)
         return Reply(permit.call, self.result)
 
-    async def consume(self, used: Sequence[Approval]) -> bool:
-        self.step("consume", tuple(used), StoreDown)
-        standing = set(self.known_approvals) >= set(used)
-        self.known_approvals = tuple(set(self.known_approvals) - set(used))
+    async def consume(self, ids: Sequence[str]) -> bool:
+        if not ids:
+            return True
+        self.step("consume", tuple(ids), StoreDown)
+        standing = {a.id for a in self.known_approvals} >= set(ids)
+        self.known_approvals = tuple(a for a in self.known_approvals if a.id not in ids)
         return standing
+
+    async def hold(self, call: Call, decision: Decision) -> Held:
+        self.step("hold", call, StoreDown)
+        return Held(None, kept=self.kept)
+
+    async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
+        self.step("finish", (tuple(ids), why, kept), StoreDown)
 
     def step(self, what: str, value: Any, failure: Callable[[str], Exception]) -> None:
         self.left -= 1

@@ -13,7 +13,7 @@ from lockgate.app.settings import Settings
 from lockgate.app.stores import secret_backends, stores_of
 from lockgate.control_plane.services.secret_status import Outcome, Proof, SecretDesk
 from lockgate.model import SYSTEM, SendFailed, Terms
-from lockgate.model.reasons import METHOD_NOT_FOUND
+from lockgate.model.reason import METHOD_NOT_FOUND
 from lockgate.model.reference import Place, Reference, ReferenceBroken
 from lockgate.model.secret import SecretBackend
 from lockgate.upstream.connect import Connector

@@ -79,13 +79,19 @@ GATHER_SECONDS = 2.0
 class ApprovalSource:
     """Source of the fact ``approvals``."""
 
-    def __init__(self, approvals: StandingApprovals, approvers: Approvers) -> None:
+    def __init__(
+        self,
+        approvals: StandingApprovals,
+        approvers: Approvers,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
         self._approvals = approvals
         self._approvers = approvers
+        self._clock = clock
 
     def learn(self, call: Call) -> tuple[Approval, ...]:
         standing = self._approvals.standing(call)
-        return approvals_of(standing, self._approvers, now_ms()) if standing else ()
+        return approvals_of(standing, self._approvers, self._clock()) if standing else ()
 
     def settle(self, value: Any) -> None:
         """Reading reserves nothing."""
@@ -107,8 +113,6 @@ class Plant:
         self.stores = stores
         self.journal = GroupCommitJournal(stores.events)
         self.ring = KeyRing(stores.keys)
-        self.inquiries = inquiries_of(stores)
-        self.approvals = StandingApprovals(self.inquiries, now_ms, among.node)
         self.sessions = StoredSessions(stores.engine, now_ms)
         self.states = StoredSessionStates(stores.engine, now_ms)
         self.shared = StoredConfiguration(stores.engine, stores.host, now_ms)
@@ -124,23 +128,7 @@ class Plant:
         )  # fmt: skip
         self.directory = Directory(stores.people)
         rules = rules_of(settings.people)
-        self.standing = HeldStanding(
-            StoredPrivileges(stores.engine), self.inquiries, StoredRelations(stores.engine),
-            lambda: self._settings.admin.enforced, now_ms,
-        )  # fmt: skip
-        asked = approval_rules_of(settings.approvals)
-        self.approvers = Approvers(asked, self.directory, self.standing)
-        self.steps = asyncio.Event()
-        """Set where a question took a step in this worker."""
-        self.desk = Desk(
-            self.inquiries,
-            lambda: self.approvers.rules,
-            self._step_taken,
-            now_ms,
-            new_id,
-            unguessable_id,
-        )
-        self._settings = settings
+        self._ask_people(settings)
         self.authenticator = Standing(self.identities.authenticator, self.directory, rules)
         self.tally = RefusalTally(lambda: stamp().id)
         self.quota = quota_of(stores.engine, settings, among.node, among.buckets)
@@ -160,6 +148,29 @@ class Plant:
             self.relay.lend(self.pool)
         self.forwarder = Forwarder(self.registry, self.pool, self.tools, self._tool_changed)
         self.refresh(now_ms())
+
+    def _ask_people(self, settings: Settings) -> None:
+        """Needs the directory and the journal."""
+        engine = self.stores.engine
+        self._settings = settings
+        self.inquiries = inquiries_of(self.stores)
+        self.approvals = StandingApprovals(self.inquiries, now_ms, self.node)
+        self.standing = HeldStanding(
+            StoredPrivileges(engine), self.inquiries, StoredRelations(engine),
+            lambda: self._settings.admin.enforced, now_ms,
+        )  # fmt: skip
+        asked = approval_rules_of(settings.approvals)
+        self.approvers = Approvers(asked, self.directory, self.standing)
+        self.steps = asyncio.Event()
+        """Set where a question took a step in this worker."""
+        self.desk = Desk(
+            self.inquiries,
+            lambda: self.approvers.rules,
+            self._step_taken,
+            now_ms,
+            new_id,
+            unguessable_id,
+        )
 
     def _subject(self, holder: str, kind: str) -> SubjectToken | None:
         """People show us access tokens, and no others."""

@@ -47,32 +47,29 @@ class Desk:
 
     async def hold(self, call: Call, decision: Decision) -> Held:
         """Ask, or find what was asked before. Raises ``StoreDown``."""
-        return await asyncio.to_thread(self._hold, call, decision, self._from_thread())
+        held, events = await asyncio.to_thread(self._hold, call, decision)
+        self._tell(events)
+        return held
 
     async def finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> None:
         """The call that used these approvals is over; ``kept`` is what was let out of it.
         Raises ``StoreDown``."""
-        await asyncio.to_thread(self._finish, ids, why, kept, self._from_thread())
+        self._tell(await asyncio.to_thread(self._finish, ids, why, kept))
 
-    def _from_thread(self) -> Callable[[AuditEvent], None]:
-        """``note``, which belongs to the event loop, for a thread of it."""
-        loop = asyncio.get_running_loop()
+    def _tell(self, events: Sequence[AuditEvent]) -> None:
+        for one in events:
+            self._note(one)
 
-        def note(step: AuditEvent) -> None:
-            loop.call_soon_threadsafe(self._note, step)
-
-        return note
-
-    def _hold(self, call: Call, decision: Decision, note: Callable[[AuditEvent], None]) -> Held:
+    def _hold(self, call: Call, decision: Decision) -> tuple[Held, list[AuditEvent]]:
         rules, now = self._rules(), self._now_ms()
         asked = inquiry_of(call, decision, rules, now, self._new_secret_id())
         if self._too_many(asked, now):
-            return Held(None, "approval.too-many")
+            return Held(None, "approval.too-many"), []
         found = self._store.add(asked, stored(call))
-        if found.id == asked.id:
-            note(event(self._new_id(), "requested", found, now))
+        new = found.id == asked.id
+        events = [event(self._new_id(), "requested", found, now)] if new else []
         kept = self._store.kept(found.id) if found.state in DONE else None
-        return Held(found, reason_of(found), kept)
+        return Held(found, reason_of(found), kept), events
 
     def _too_many(self, asked: Inquiry, now: int) -> bool:
         live = (a.inquiry.at(now) for a in self._store.listed(sorted(LIVE)))
@@ -80,14 +77,9 @@ class Desk:
         again = any(one.digest == asked.digest for one in mine)
         return len(mine) >= MOST_WAITING and not again
 
-    def _finish(
-        self,
-        ids: Sequence[str],
-        why: str,
-        kept: Kept | None,
-        note: Callable[[AuditEvent], None],
-    ) -> None:
+    def _finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> list[AuditEvent]:
         now = self._now_ms()
+        events = []
         for id in ids:
             asked = self._store.get(id)
             if asked is None or asked.inquiry.state != "used":
@@ -98,7 +90,8 @@ class Desk:
             if kept is not None:
                 self._store.keep(id, kept)
             if self._store.replace(over):
-                note(event(self._new_id(), over.state, over, now))
+                events.append(event(self._new_id(), over.state, over, now))
+        return events
 
 
 def reason_of(one: Inquiry) -> str:

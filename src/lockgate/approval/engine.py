@@ -94,7 +94,7 @@ def revoke(one: Inquiry, now: int, why: str = "approval.revoked") -> Inquiry:
     return _end(one, "revoked", now, why)
 
 
-def supersede(one: Inquiry, now: int, why: str) -> Inquiry:
+def supersede(one: Inquiry, now: int, why: str = "approval.superseded") -> Inquiry:
     """What was asked cannot be done any more as it was asked, or another question replaces it.
     Raises ``Refusal``."""
     return _end(_live(one, now), "superseded", now, why)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from lockgate.model.inquiry import Asked, Delegation, Inquiry, InquiryState, Kept, Vote
+from lockgate.model.inquiry import Asked, Asker, Delegation, Inquiry, InquiryState, Kept, Vote
 from lockgate.model.notification import ChannelHealth, Notification, NotificationState
 
 
@@ -25,6 +25,14 @@ class InquiryStore(Protocol):
 
     def listed(self, states: Sequence[InquiryState] = (), most: int = 1_000) -> tuple[Asked, ...]:
         """Newest first; of all states where none is named."""
+        ...
+
+    def earlier(self, one: Inquiry, by: Asker, most: int) -> tuple[Asked, ...]:
+        """Questions of the same title that the same holder or agent asked before, newest first."""
+        ...
+
+    def yeses(self, voter: str, since: int) -> int:
+        """How often this identity said yes after that time."""
         ...
 
     def payload(self, id: str) -> bytes | None:

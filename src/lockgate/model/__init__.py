@@ -12,7 +12,8 @@ from lockgate.model.permit import NotPermitted, Permit, Release
 from lockgate.model.person import Group, Person
 from lockgate.model.principal import SYSTEM, Principal
 from lockgate.model.quota import QUOTA, Reservation, take_token
-from lockgate.model.reasons import REASONS, Reason, Uncatalogued
+from lockgate.model.reason import Reason, Uncatalogued
+from lockgate.model.reasons import REASONS
 from lockgate.model.reply import Catalogue, Item, Notice, Reply
 from lockgate.model.session import Cursor, Session, SessionState
 from lockgate.model.terms import Terms

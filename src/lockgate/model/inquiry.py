@@ -18,6 +18,9 @@ InquiryState = Literal[
 LIVE: frozenset[InquiryState] = frozenset({"pending", "approved"})
 DONE: frozenset[InquiryState] = frozenset({"succeeded", "failed"})
 
+Asker = Literal["holder", "agent"]
+"""Whose earlier questions are looked for."""
+
 Answer = Literal["yes", "no", "veto"]
 """``no``: somebody who was asked says no. ``veto``: somebody who may stop anything does."""
 
@@ -82,7 +85,8 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     def at(self, now: int) -> "Inquiry":
         """As it is at that time: what nobody answered or used in time has expired."""
         if self.state in LIVE and now >= self.expires:
-            return msgspec.structs.replace(self, state="expired", ended=self.expires)
+            over = {"reason": "approval.expired", "ended": self.expires}
+            return msgspec.structs.replace(self, state="expired", **over)
         return self
 
 

@@ -4,31 +4,19 @@
 ``remedy`` says what would make it pass. ``docs/reasons.md`` is generated from this file.
 """
 
-import msgspec
-
-INVALID_REQUEST = -32600
-METHOD_NOT_FOUND = -32601
-INVALID_PARAMS = -32602
-INTERNAL = -32603
-PARSE_ERROR = -32700
-HEADER_MISMATCH = -32020
-MISSING_CAPABILITY = -32021
-UNSUPPORTED_VERSION = -32022
-REFUSED = -31000
-"""Lockgate's own refusals that are not tool results. Outside the range JSON-RPC reserves."""
-
-
-class Uncatalogued(Exception):
-    """A reason code that this file does not list."""
-
-
-class Reason(msgspec.Struct, frozen=True):
-    code: str
-    says: str
-    remedy: str = ""
-    rpc: int = REFUSED
-    http: int = 200
-    """HTTP status where the refusal is the whole answer to a POST."""
+from lockgate.model.reason import (
+    HEADER_MISMATCH,
+    INTERNAL,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    MISSING_CAPABILITY,
+    PARSE_ERROR,
+    REFUSED,
+    UNSUPPORTED_VERSION,
+    Reason,
+    Uncatalogued,
+)
 
 
 def _catalogue(*reasons: Reason) -> dict[str, Reason]:
@@ -177,18 +165,16 @@ REASONS = _catalogue(
     _R("schema.unusable", "The tool's input schema is unusable, so arguments cannot be checked.",
        "Tell the operator: the upstream publishes a broken schema."),
     _R("approval.needed", "A person must approve this call first.",
-       "Tell the user that it waits for approval. Call again with identical arguments later, or "
-       "call lockgate_result with the handle."),
+       "Tell the user. Later call again with identical arguments, or call lockgate_result."),
     _R("approval.running", "This call was approved and is running.",
-       "Call again with identical arguments, or call lockgate_result with the handle."),
+       "Call again with identical arguments, or call lockgate_result."),
     _R("approval.denied", "A person was asked about this call and said no.",
        "Do not try again; tell the user."),
     _R("approval.vetoed", "A person stopped this call.", "Do not try again; tell the user."),
     _R("approval.expired", "Nobody answered in time, or it was not used in time.",
        "Call again to ask anew."),
     _R("approval.cancelled", "Whoever asked took the question back.", "Call again to ask anew."),
-    _R("approval.superseded", "What was asked for has changed since, or another question replaced "
-       "it.", "Call again to ask anew."),
+    _R("approval.superseded", "What was asked for has changed since.", "Call again to ask anew."),
     _R("approval.revoked", "The approval was taken back before it was used.",
        "Call again to ask anew."),
     _R("approval.interrupted", "It was approved and begun, and nobody can say whether it ran to "

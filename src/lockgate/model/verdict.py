@@ -5,7 +5,8 @@ from enum import IntEnum
 
 import msgspec
 
-from lockgate.model.reasons import REASONS, Uncatalogued
+from lockgate.model.reason import Uncatalogued
+from lockgate.model.reasons import REASONS
 
 
 class Effect(IntEnum):

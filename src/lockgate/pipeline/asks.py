@@ -21,7 +21,7 @@ from lockgate.model import (
     SendFailed,
 )
 from lockgate.model.call import EraName
-from lockgate.model.reasons import METHOD_NOT_FOUND
+from lockgate.model.reason import METHOD_NOT_FOUND
 from lockgate.pipeline.ports import Client
 from lockgate.upstream.link import Hears, LinkReply
 from lockgate.wire.capabilities import towards

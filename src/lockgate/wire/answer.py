@@ -4,7 +4,7 @@ import orjson
 
 from lockgate.model import REASONS, Json, Reason
 from lockgate.model.call import EraName
-from lockgate.model.reasons import INTERNAL, METHOD_NOT_FOUND, REFUSED
+from lockgate.model.reason import INTERNAL, METHOD_NOT_FOUND, REFUSED
 from lockgate.wire.jsonrpc import Id, encode_error, encode_result
 
 _TRANSPORT = frozenset({"wire", "auth", "session"})

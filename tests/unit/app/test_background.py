@@ -17,8 +17,10 @@ from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms
 from lockgate.app.stores import open_stores
 from lockgate.app.wiring import Plant
-from lockgate.model import Approval, KeyRecord, Person, StoreDown
+from lockgate.model import KeyRecord, Person, StoreDown
+from lockgate.model.inquiry import Asked
 from lockgate.model.session import SessionState
+from support.inquiries import CALL, approved
 from support.processes import until
 
 LONG = 60.0
@@ -67,16 +69,16 @@ async def becomes(true: Callable[[], bool], seconds: float = 5.0) -> None:
 
 async def written_elsewhere_is_seen(here: Worker, there: Worker) -> None:
     expires = now_ms() + 60_000
-    given = Approval("a1", "b", "owner", "carol", expires)
+    given = approved(expires=expires, kept_until=expires)
     there.plant.stores.keys.add(KEY)
     there.plant.stores.people.put([Person("p", "scim", "alice")])
-    there.plant.approvals.give(given, "call-1")
+    there.plant.inquiries.add(given, b"")
     await there.plant.sessions.end("s1", expires)
     await there.plant.states.change("s2", lambda _: SessionState(level="debug"), expires)
     plant = here.plant
     await becomes(lambda: plant.ring.find("a") == KEY)
     await becomes(lambda: len(plant.directory.named("alice")) == 1)
-    await becomes(lambda: plant.approvals.standing("call-1") == (given,))
+    await becomes(lambda: plant.approvals.standing(CALL) == (Asked(given),))
     await becomes(lambda: plant.sessions.ended("s1"))
     await becomes(lambda: plant.states.load("s2").level == "debug")
 
@@ -128,7 +130,7 @@ async def test_a_use_that_cannot_be_written_is_kept_and_the_end_comes_all_the_sa
         ({""}, {"keys", "people", "rest", "configuration"}),
         ({"api_key"}, {"keys"}),
         ({"person"}, {"people"}),
-        ({"approval"}, {"rest"}),
+        ({"inquiry"}, {"rest"}),
         ({"configuration"}, {"rest", "configuration"}),
         (set(), set()),
     ],

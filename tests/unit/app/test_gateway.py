@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from lockgate.app.gateway import CAPABILITIES, Gateway
-from lockgate.model import Approval, Call, JournalDown, Permit, Reply, StoreDown
+from lockgate.model import Call, JournalDown, Permit, Reply, StoreDown
 from lockgate.pipeline.sessions import Cursors, Rounds, Sessions
 from lockgate.store.sealing import AesGcmSealer
 from lockgate.store.session_states import MemorySessionStates
@@ -429,7 +429,7 @@ async def test_a_session_that_may_have_been_ended_is_not_resumed() -> None:
 class Unusable:
     """Approvals that can be read but not used up."""
 
-    async def consume(self, used: Sequence[Approval]) -> bool:
+    async def consume(self, ids: Sequence[str]) -> bool:
         raise StoreDown("simulated")
 
 

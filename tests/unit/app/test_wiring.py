@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lockgate.app.settings import Settings
@@ -11,6 +12,7 @@ from lockgate.app.settings_maps import endpoints
 from lockgate.app.stamps import now_ms
 from lockgate.app.stores import open_stores
 from lockgate.app.wiring import Plant
+from lockgate.approval.facts import approvals_of
 from lockgate.control_plane.services.acting import Acting, Actor
 from lockgate.control_plane.services.keys import KeyOrder, Keys
 from lockgate.identity.evidence import Evidence
@@ -19,7 +21,7 @@ from lockgate.model import (
     APPROVALS,
     NOW,
     QUOTA,
-    Approval,
+    Call,
     Known,
     Principal,
     Reservation,
@@ -27,12 +29,14 @@ from lockgate.model import (
     Terms,
     binding_of,
 )
+from lockgate.model.inquiry import Asked, Vote
 from lockgate.model.reference import ReferenceBroken
 from lockgate.policy.mapping import MappingInvalid
 from lockgate.policy.source import PolicyInvalid
 from lockgate.store.quota import QuotaLimits
 from lockgate.upstream.target import HttpTarget, StdioTarget
 from lockgate.wire.refusal import WireRefusal
+from support.inquiries import inquiry
 from support.staged import PERMIT_ALL
 from support.upstream_endpoint import FakeEndpoint, serving
 from worlds import ALICE, call, tool
@@ -82,6 +86,20 @@ def plant(tmp_path: Path, settings: Settings) -> Iterator[Plant]:
     stores.engine.dispose()
 
 
+def stood_by(plant: Plant, about: Call) -> Asked:
+    """The operator said yes to ``about``, and ``plant`` knows."""
+    now = now_ms()
+    question = binding_of(about, {"approval.gate": "g"})
+    given = Vote("q1", "os:root", "yes", question.digest, now, ("owner",))
+    pending = inquiry(digest=question.digest, binding=question, created=now, expires=now + 60_000,
+                      kept_until=now + 60_000)  # fmt: skip
+    plant.inquiries.add(pending, b"")
+    changed = msgspec.structs.replace(pending, state="approved", version=2)
+    assert plant.inquiries.replace(changed, given)
+    plant.refresh(now_ms())
+    return Asked(changed, (given,))
+
+
 async def learnt(plant: Plant, settings: Settings, about: Any) -> Any:
     gate = plant.state(settings, POLICIES).gate
     return await gate.gatherer.gather(about, gate.order.needs)
@@ -99,8 +117,8 @@ async def test_every_fact_that_a_control_needs_has_a_source(
 
 async def test_facts_come_from_the_stores(plant: Plant, settings: Settings) -> None:
     about = call()
-    yes = Approval("a", binding_of(about, "p").digest, "owner", "dora", now_ms() + 60_000)
-    plant.approvals.give(yes, about.digest)
+    asked = stood_by(plant, about)
+    (yes,) = approvals_of((asked,), plant.approvers, now_ms())
     facts = await learnt(plant, settings, about)
     assert facts.get(APPROVALS) == Known((yes,))
     assert abs(facts.get(NOW).value - now_ms()) < 5_000
@@ -245,12 +263,12 @@ async def test_another_process_s_endings_and_approvals_are_known_from_then_on(
     other = Plant(plant.stores, settings)
     about = call()
     await other.sessions.end("s-1", now_ms() + 60_000)
-    other.approvals.give(Approval("a", "b", "owner", "dora", now_ms() + 60_000), about.digest)
+    asked = stood_by(other, about)
     assert not plant.sessions.ended("s-1")
-    assert plant.approvals.standing(about.digest) == ()
+    assert plant.approvals.standing(about) == ()
     plant.refresh(now_ms())
     assert plant.sessions.ended("s-1")
-    assert len(plant.approvals.standing(about.digest)) == 1
+    assert plant.approvals.standing(about) == (asked,)
 
 
 def test_what_one_process_seals_another_opens(plant: Plant, settings: Settings) -> None:

@@ -8,7 +8,7 @@ from lockgate.approval.rules import ApprovalRules, FactorRule
 from lockgate.model import Person
 from lockgate.model.inquiry import Delegation, Need
 from lockgate.model.person import folded
-from support.inquiries import NOW, inquiry
+from support.inquiries import AT, inquiry
 
 
 class Town:
@@ -48,7 +48,7 @@ def approvers(town: Town, vetoers: frozenset[str] = frozenset(), **rule: Any) ->
 
 
 def factors(found: Approvers, identity: str, **changes: Any) -> frozenset[str]:
-    return found.voice(identity, inquiry(**changes), NOW).factors
+    return found.voice(identity, inquiry(**changes), AT).factors
 
 
 OWNER = frozenset({"owner"})
@@ -94,7 +94,7 @@ def test_whoever_is_related_to_what_the_argument_names_speaks(town: Town) -> Non
 def test_nobody_speaks_for_their_own_question_by_any_name(town: Town, identity: str) -> None:
     town.people = [Person("p1", "scim", "alice", "e-7"), Person("p2", "ldap:hr", "a-admin", "e-7")]
     found = approvers(town, people=frozenset({identity}))
-    assert found.voice(identity, inquiry(), NOW) == Voice(own=True)
+    assert found.voice(identity, inquiry(), AT) == Voice(own=True)
 
 
 def test_the_owner_of_the_agent_is_one_of_those_who_ask(town: Town) -> None:
@@ -113,36 +113,36 @@ def test_only_the_acting_person_confirms(town: Town) -> None:
 def test_it_is_escalated_after_a_while(town: Town) -> None:
     found = approvers(town, people=frozenset({"oidc:dora"}), escalate_to=("oidc:erin",),
                       escalate_after=100)  # fmt: skip
-    assert not found.voice("oidc:erin", inquiry(), NOW + 99).factors
-    assert found.voice("oidc:erin", inquiry(), NOW + 100).factors == OWNER
+    assert not found.voice("oidc:erin", inquiry(), AT + 99).factors
+    assert found.voice("oidc:erin", inquiry(), AT + 100).factors == OWNER
 
 
 def test_one_may_let_another_answer_for_a_time(town: Town) -> None:
     found = approvers(town, people=frozenset({"oidc:dora"}))
-    lent = Delegation("d", "oidc:dora", "oidc:erin", NOW, NOW + 10)
+    lent = Delegation("d", "oidc:dora", "oidc:erin", AT, AT + 10)
     town.lent = [lent]
-    assert found.voice("oidc:erin", inquiry(), NOW) == Voice(OWNER, "oidc:dora")
-    assert not found.voice("oidc:erin", inquiry(), NOW + 10).factors
-    for other in (replace(lent, factor="security"), replace(lent, revoked=NOW)):
+    assert found.voice("oidc:erin", inquiry(), AT) == Voice(OWNER, "oidc:dora")
+    assert not found.voice("oidc:erin", inquiry(), AT + 10).factors
+    for other in (replace(lent, factor="security"), replace(lent, revoked=AT)):
         town.lent = [other]
         assert not factors(found, "oidc:erin")
 
 
 def test_what_is_lent_is_no_more_than_one_has(town: Town) -> None:
     found = approvers(town, people=frozenset({"oidc:dora", "oidc:alice"}))
-    town.lent = [Delegation("d", "oidc:alice", "oidc:erin", NOW, NOW + 10)]
+    town.lent = [Delegation("d", "oidc:alice", "oidc:erin", AT, AT + 10)]
     assert not factors(found, "oidc:erin"), "alice asks: she cannot say yes through erin either"
-    town.lent = [Delegation("d", "oidc:dora", "oidc:alice", NOW, NOW + 10)]
+    town.lent = [Delegation("d", "oidc:dora", "oidc:alice", AT, AT + 10)]
     assert not factors(found, "oidc:alice"), "nor dora through alice"
-    town.lent = [Delegation("1", "oidc:dora", "oidc:erin", NOW, NOW + 10),
-                 Delegation("2", "oidc:erin", "oidc:frank", NOW, NOW + 10)]  # fmt: skip
+    town.lent = [Delegation("1", "oidc:dora", "oidc:erin", AT, AT + 10),
+                 Delegation("2", "oidc:erin", "oidc:frank", AT, AT + 10)]  # fmt: skip
     assert not factors(found, "oidc:frank"), "what is lent is not lent on"
 
 
 def test_who_left_neither_speaks_nor_lends(town: Town) -> None:
     found = approvers(town, people=frozenset({"oidc:dora"}))
     town.people = [Person("p1", "scim", "dora", active=False)]
-    town.lent = [Delegation("d", "oidc:dora", "oidc:erin", NOW, NOW + 10)]
+    town.lent = [Delegation("d", "oidc:dora", "oidc:erin", AT, AT + 10)]
     assert not factors(found, "oidc:dora")
     assert not factors(found, "oidc:erin")
 
@@ -150,22 +150,23 @@ def test_who_left_neither_speaks_nor_lends(town: Town) -> None:
 def test_who_may_stop_anything(town: Town) -> None:
     town.held["oidc:sam"] = frozenset({"responder"})
     found = approvers(town, frozenset({"oidc:vera"}))
-    assert [found.voice(who, inquiry(), NOW).veto for who in ("oidc:sam", "oidc:vera", "oidc:dora")
+    assert [found.voice(who, inquiry(), AT).veto for who in ("oidc:sam", "oidc:vera", "oidc:dora")
             ] == [True, True, False]  # fmt: skip
 
 
 def test_who_is_away_is_not_asked(town: Town) -> None:
     found = approvers(town, people=frozenset({"oidc:dora", "oidc:erin"}))
-    town.lent = [Delegation("d", "oidc:dora", "oidc:frank", NOW, NOW + 10, away=True)]
+    town.lent = [Delegation("d", "oidc:dora", "oidc:frank", AT, AT + 10, away=True)]
     everybody = ("oidc:dora", "oidc:erin", "oidc:frank", "oidc:greta")
-    assert list(found.asked(inquiry(), NOW, everybody)) == ["oidc:erin", "oidc:frank"]
+    assert list(found.asked(inquiry(), AT, everybody)) == ["oidc:erin", "oidc:frank"]
 
 
 def test_several_factors_at_once(town: Town) -> None:
     rules = ApprovalRules({"owner": FactorRule(people=frozenset({"oidc:dora"})),
                            "security": FactorRule(people=frozenset({"oidc:dora"}))})  # fmt: skip
     both = inquiry(needs=(Need("owner"), Need("security"), Need("legal")))
-    assert Approvers(rules, town, town).voice("oidc:dora", both, NOW).factors == {"owner", "security"}
+    found = Approvers(rules, town, town).voice("oidc:dora", both, AT)
+    assert found.factors == {"owner", "security"}
 
 
 def test_names() -> None:

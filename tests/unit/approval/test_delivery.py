@@ -19,7 +19,7 @@ from lockgate.model.notification import Notification
 from lockgate.store.memory_inquiries import MemoryInquiries
 from lockgate.store.memory_notifications import MemoryNotifications
 from support.channels import slack, webhook
-from support.inquiries import NOW, inquiry
+from support.inquiries import AT, inquiry
 from support.paper_server import PaperServer
 
 OPS = webhook(PaperServer())
@@ -27,13 +27,13 @@ OPS = webhook(PaperServer())
 
 class World:
     def __init__(self) -> None:
-        self.now = NOW
+        self.now = AT
         self.store = MemoryNotifications()
         self.inquiries = MemoryInquiries(lambda: self.now)
         self.noted: list[AuditEvent] = []
         self.sent: list[Message] = []
         self.trouble: Exception | None = None
-        self.inquiries.add(inquiry(expires=NOW + 10**9), b"")
+        self.inquiries.add(inquiry(expires=AT + 10**9), b"")
 
     def worker(self) -> Delivery:
         around = Surroundings(self.noted.append, lambda: self.now, lambda: "e", lambda: "")
@@ -45,7 +45,7 @@ class World:
             raise self.trouble
 
     def put(self, *ids: str, **changes: Any) -> None:
-        given: dict[str, Any] = {"channel": "ops", "kind": "asked", "made": NOW, "due": NOW}
+        given: dict[str, Any] = {"channel": "ops", "kind": "asked", "made": AT, "due": AT}
         self.store.put([Notification(inquiry=id, **{**given, **changes}) for id in ids or ("q1",)])
 
     @property
@@ -123,7 +123,7 @@ async def test_whoever_dies_between_sending_and_noting_it_sends_it_again_under_t
 
 async def test_nobody_is_told_of_what_was_answered_meanwhile() -> None:
     world = World()
-    world.inquiries.add(inquiry("q2", digest="2", expires=NOW + 10**9), b"")
+    world.inquiries.add(inquiry("q2", digest="2", expires=AT + 10**9), b"")
     world.put("q1", "q2", "unknown")
     world.inquiries.replace(inquiry(state="denied", version=2))
     assert await world.worker().one(OPS)
@@ -154,7 +154,7 @@ async def test_what_comes_soon_after_waits_and_is_one_message() -> None:
     world.put(channel="chat")
     assert await world.worker().one(chat)
     for n in (2, 3, 4):
-        world.inquiries.add(inquiry(f"q{n}", digest=str(n), expires=NOW + 10**9), b"")
+        world.inquiries.add(inquiry(f"q{n}", digest=str(n), expires=AT + 10**9), b"")
     world.put("q2", "q3", "q4", channel="chat")
     assert not await world.worker().one(chat)
     world.now += 15_000

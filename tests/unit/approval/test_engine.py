@@ -5,18 +5,21 @@ from hypothesis import strategies as st
 from lockgate.approval import engine
 from lockgate.approval.engine import Refusal, satisfied
 from lockgate.model.inquiry import Asked, Inquiry, Need, Vote
-from support.inquiries import NOW, approved, inquiry, vote
+from support.inquiries import AT, approved, inquiry, vote
 
 BOTH = inquiry(needs=(Need("owner"), Need("security")))
 EVERYBODY = {name: frozenset({"owner", "security"}) for name in ("oidc:dora", "oidc:erin")}
 
 
-def said(
-    asked: Inquiry, *votes: Vote, own: bool = False, standing: dict[str, frozenset[str]] | None = None
-) -> Asked:
+Held = dict[str, frozenset[str]]
+
+
+def said(asked: Inquiry, *votes: Vote, own: bool = False, standing: Held | None = None) -> Asked:
     found = Asked(asked)
     for one in votes:
-        found = engine.vote(found, one, own=own, standing=standing or EVERYBODY)
+        found = engine.vote(
+            found, one, own=own, standing=EVERYBODY if standing is None else standing
+        )
     return found
 
 
@@ -28,7 +31,7 @@ def fault(asked: Inquiry, *votes: Vote, own: bool = False) -> str:
 
 def test_a_yes_approves_and_opens_the_window() -> None:
     after = said(inquiry(), vote()).inquiry
-    assert (after.state, after.decided, after.expires) == ("approved", NOW + 1, NOW + 301)
+    assert (after.state, after.decided, after.expires) == ("approved", AT + 1, AT + 301)
     assert after.version == 2
 
 
@@ -76,28 +79,28 @@ def test_a_yes_counts_only_while_its_giver_may_still_give_it() -> None:
 
 
 def test_after_its_time_nothing_is_said() -> None:
-    assert fault(inquiry(), vote(at=NOW + 900)) == "approval.gone"
-    assert fault(approved(), vote("oidc:sam", "veto", at=NOW + 900)) == "approval.gone"
+    assert fault(inquiry(), vote(at=AT + 900)) == "approval.gone"
+    assert fault(approved(), vote("oidc:sam", "veto", at=AT + 900)) == "approval.gone"
 
 
 def test_taking_back() -> None:
-    assert engine.cancel(inquiry(), NOW).state == "cancelled"
-    assert engine.cancel(approved(), NOW).state == "cancelled"
-    assert engine.revoke(approved(), NOW).state == "revoked"
-    assert engine.supersede(inquiry(), NOW, "approval.superseded").state == "superseded"
+    assert engine.cancel(inquiry(), AT).state == "cancelled"
+    assert engine.cancel(approved(), AT).state == "cancelled"
+    assert engine.revoke(approved(), AT).state == "revoked"
+    assert engine.supersede(inquiry(), AT, "approval.superseded").state == "superseded"
     for step in (engine.cancel, engine.revoke):
         with pytest.raises(Refusal):
-            step(inquiry(state="used"), NOW)
+            step(inquiry(state="used"), AT)
     with pytest.raises(Refusal):
-        engine.revoke(inquiry(), NOW)
+        engine.revoke(inquiry(), AT)
 
 
 def test_only_what_was_used_ends() -> None:
-    done = engine.finish(inquiry(state="used"), NOW, why="approval.ran", good=True)
-    assert (done.state, done.reason, done.ended) == ("succeeded", "approval.ran", NOW)
-    assert engine.finish(inquiry(state="used"), NOW, why="x", good=False).state == "failed"
+    done = engine.finish(inquiry(state="used"), AT, why="approval.ran", good=True)
+    assert (done.state, done.reason, done.ended) == ("succeeded", "approval.ran", AT)
+    assert engine.finish(inquiry(state="used"), AT, why="x", good=False).state == "failed"
     with pytest.raises(Refusal):
-        engine.finish(approved(), NOW, why="x", good=True)
+        engine.finish(approved(), AT, why="x", good=True)
 
 
 def test_who_is_still_missing() -> None:
@@ -106,7 +109,10 @@ def test_who_is_still_missing() -> None:
     assert engine.missing(asked, {}) == BOTH.needs
 
 
-@given(st.lists(st.sampled_from("abc"), max_size=4), st.lists(st.frozensets(st.sampled_from("abc")), max_size=4))
+letters = st.sampled_from("abc")
+
+
+@given(st.lists(letters, max_size=4), st.lists(st.frozensets(letters), max_size=4))
 def test_a_quorum_is_met_exactly_where_people_can_be_told_apart(
     places: list[str], voters: list[frozenset[str]]
 ) -> None:

@@ -1,8 +1,8 @@
-from lockgate.approval.gate import ApprovalGate
+from lockgate.approval.gate import ApprovalGate, grounds_of
 from lockgate.model import APPROVALS, NOW, Approval, Effect, Facts, Known, Unknown, binding_of
 from worlds import call
 
-GATE = ApprovalGate({("clinic", "delete_patient"): "owner"}, policy_hash="p1")
+GATE = ApprovalGate({("clinic", "delete_patient"): "owner"})
 ASKED = call("delete_patient", patient_id="p-1")
 
 
@@ -10,8 +10,9 @@ def facts(*approvals: Approval, now: int = 0) -> Facts:
     return Facts({APPROVALS: Known(approvals), NOW: Known(now)})
 
 
-def yes(call_asked: object = ASKED, factor: str = "owner") -> Approval:
-    return Approval("a1", binding_of(call_asked, "p1").digest, factor, "dora", 100)  # type: ignore[arg-type]
+def yes(factor: str = "owner") -> Approval:
+    question = binding_of(ASKED, {GATE.id: grounds_of(ASKED, factor)})
+    return Approval("a1", question, factor, ("os:dora",), 100)
 
 
 def test_an_unmarked_tool_needs_nobody() -> None:
@@ -20,8 +21,9 @@ def test_an_unmarked_tool_needs_nobody() -> None:
 
 def test_a_marked_tool_is_held_until_its_factor_says_yes() -> None:
     verdict = GATE.check(ASKED, facts())
-    assert (verdict.effect, verdict.factor) == (Effect.HOLD, "owner")
-    assert GATE.check(ASKED, facts(yes())).effect is Effect.PERMIT
+    assert (verdict.effect, verdict.factors) == (Effect.HOLD, ("owner",))
+    given = GATE.check(ASKED, facts(yes()))
+    assert (given.effect, given.used) == (Effect.PERMIT, ("a1",))
     assert GATE.check(ASKED, facts(yes(factor="security"))).effect is Effect.HOLD
 
 
@@ -30,10 +32,9 @@ def test_approval_for_one_call_does_not_cover_another() -> None:
     assert GATE.check(other, facts(yes())).effect is Effect.HOLD
 
 
-def test_an_approval_under_another_policy_or_out_of_time_does_not_count() -> None:
-    assert ApprovalGate({("clinic", "delete_patient"): "owner"}, "p2").check(
-        ASKED, facts(yes())
-    ).effect is Effect.HOLD  # fmt: skip
+def test_an_approval_under_another_mark_or_out_of_time_does_not_count() -> None:
+    other = ApprovalGate({("clinic", "delete_patient"): "security"})
+    assert other.check(ASKED, facts(yes())).effect is Effect.HOLD
     assert GATE.check(ASKED, facts(yes(), now=100)).effect is Effect.HOLD
 
 

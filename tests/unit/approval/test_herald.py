@@ -10,7 +10,7 @@ from lockgate.model import StoreDown
 from lockgate.model.inquiry import Asked, Inquiry, Need
 from lockgate.store.memory_notifications import MemoryNotifications
 from support.channels import email, slack, webhook
-from support.inquiries import NOW, inquiry
+from support.inquiries import AT, inquiry
 from support.paper_server import PaperServer
 
 SERVER = PaperServer()
@@ -22,7 +22,7 @@ RULES = ApprovalRules(
 
 
 def waiting(**changes: Any) -> Inquiry:
-    return inquiry(expires=NOW + 15 * MINUTE_MS, **changes)
+    return inquiry(expires=AT + 15 * MINUTE_MS, **changes)
 
 
 def told(one: Inquiry, now: int, *channels: AnyChannel) -> list[tuple[str, str]]:
@@ -36,12 +36,12 @@ def told(one: Inquiry, now: int, *channels: AnyChannel) -> list[tuple[str, str]]
      (12, ["asked", "escalated", "expiring"])],
 )  # fmt: skip
 def test_what_there_is_to_tell_grows_with_time(minutes: float, kinds: list[str]) -> None:
-    now = NOW + int(minutes * MINUTE_MS)
+    now = AT + int(minutes * MINUTE_MS)
     assert [kind for _, kind in told(waiting(), now)] == kinds
 
 
 def test_a_short_question_needs_no_reminder() -> None:
-    one = inquiry(expires=NOW + 2 * MINUTE_MS)
+    one = inquiry(expires=AT + 2 * MINUTE_MS)
     assert told(one, one.expires - 1) == [("ops", "asked")]
 
 
@@ -50,14 +50,14 @@ def test_a_channel_is_told_of_its_factors_only() -> None:
         slack(SERVER, factors=frozenset({"security"})),
         email(25, factors=frozenset({"owner"})),
     )
-    assert told(waiting(), NOW, other, mine) == [("mail", "asked")]
+    assert told(waiting(), AT, other, mine) == [("mail", "asked")]
     both = waiting(needs=(Need("owner"), Need("security")))
-    late = NOW + 5 * MINUTE_MS
+    late = AT + 5 * MINUTE_MS
     assert told(both, late, other) == [("chat", "asked")]
 
 
 def test_what_one_confirms_oneself_is_nobody_elses_news() -> None:
-    assert told(waiting(needs=(Need("self"),)), NOW) == []
+    assert told(waiting(needs=(Need("self"),)), AT) == []
 
 
 class World:
@@ -79,37 +79,37 @@ class World:
 def test_each_step_is_written_once_whoever_sees_it() -> None:
     world = World()
     live = [Asked(waiting())]
-    assert world.herald.look(live, NOW)
-    assert not world.herald.look(live, NOW + 1)
-    world.another().look(live, NOW + 2)
-    assert sorted(world.rows(NOW + 2)) == [("chat", "q1", "asked"), ("ops", "q1", "asked")]
+    assert world.herald.look(live, AT)
+    assert not world.herald.look(live, AT + 1)
+    world.another().look(live, AT + 2)
+    assert sorted(world.rows(AT + 2)) == [("chat", "q1", "asked"), ("ops", "q1", "asked")]
 
 
 @pytest.mark.parametrize("live", [[], [Asked(waiting(state="approved"))]])
 def test_programs_are_told_how_it_ended_and_people_are_not(live: list[Asked]) -> None:
     world = World()
-    world.herald.look([Asked(waiting())], NOW)
-    list(world.rows(NOW))
-    assert world.herald.look(live, NOW + 1)
-    assert not world.herald.look(live, NOW + 2)
-    assert list(world.rows(NOW + 2)) == [("ops", "q1", "decided")]
+    world.herald.look([Asked(waiting())], AT)
+    list(world.rows(AT))
+    assert world.herald.look(live, AT + 1)
+    assert not world.herald.look(live, AT + 2)
+    assert list(world.rows(AT + 2)) == [("ops", "q1", "decided")]
 
 
 def test_also_where_it_ended_while_nobody_looked() -> None:
     world = World()
-    world.herald.look([Asked(waiting())], NOW)
-    list(world.rows(NOW))
-    world.another().look([], NOW + 1)
-    assert list(world.rows(NOW + 1)) == [("ops", "q1", "decided")]
+    world.herald.look([Asked(waiting())], AT)
+    list(world.rows(AT))
+    world.another().look([], AT + 1)
+    assert list(world.rows(AT + 1)) == [("ops", "q1", "decided")]
 
 
 def test_a_new_channel_is_told_what_waits() -> None:
     world = World()
-    world.herald.look([Asked(waiting())], NOW)
-    list(world.rows(NOW))
+    world.herald.look([Asked(waiting())], AT)
+    list(world.rows(AT))
     world.channels["mail"] = email(25)
-    world.herald.look([Asked(waiting())], NOW + 1)
-    assert list(world.rows(NOW + 1)) == [("mail", "q1", "asked")]
+    world.herald.look([Asked(waiting())], AT + 1)
+    assert list(world.rows(AT + 1)) == [("mail", "q1", "asked")]
 
 
 class Down(MemoryNotifications):
@@ -126,6 +126,6 @@ def test_what_could_not_be_written_is_seen_again() -> None:
     world.store = store = Down()
     herald = world.another()
     with pytest.raises(StoreDown):
-        herald.look([Asked(waiting())], NOW)
+        herald.look([Asked(waiting())], AT)
     store.down = False
-    assert herald.look([Asked(waiting())], NOW + 1)
+    assert herald.look([Asked(waiting())], AT + 1)

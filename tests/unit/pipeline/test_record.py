@@ -4,6 +4,7 @@ from lockgate.model import (
     APPROVALS,
     NOW,
     Approval,
+    Binding,
     Effect,
     Facts,
     Finding,
@@ -26,11 +27,14 @@ FOUND = Verdict(
     findings=(Finding("schema.type", "/arguments/n", 0, 0),), because=("n: type",),
 )  # fmt: skip
 
+YES = Approval("a1", Binding("b", "", ()), "owner", ("dora the approver",), 9)
+
 
 def test_an_intent_holds_what_decided_and_who_asked_in_slots() -> None:
     facts = Facts({
         NOW: Known(7),
-        APPROVALS: Known((Approval("a1", "b", "owner", "dora the approver", 9),)),
+        APPROVALS: Known((YES,)),
+
     })  # fmt: skip
     decision = combine(call().digest, [FOUND], required=frozenset({"inspection.schema"}))
     event = record.intent(STAMP, call(n="v"), decision, facts, "p1")

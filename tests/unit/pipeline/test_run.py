@@ -5,7 +5,6 @@ import pytest
 
 from lockgate.model import (
     REASONS,
-    Approval,
     AuditEvent,
     Call,
     Catalogue,
@@ -20,10 +19,10 @@ from lockgate.model import (
     Reply,
     SendFailed,
     Verdict,
-    binding_of,
 )
 from lockgate.pipeline.run import REVOKED, SILENT, Gate, Refused, run
 from lockgate.upstream.link import Hears
+from support.inquiries import yes_to
 from support.world import PERMIT_ALL, Listening, World, shipped_order
 from worlds import call, list_call
 
@@ -129,7 +128,7 @@ async def test_a_hold_is_lifted_by_an_approval_of_exactly_this_call_once() -> No
     world = World(shipped_order(HOLD))
     asked = call(patient_id="p-1")
     assert reason(await go(world, asked)) == "approval.needed"
-    yes = Approval("a1", binding_of(asked, world.order.policy).digest, "owner", "dora", 9_999)
+    yes = yes_to(asked, world.order)
     world.known_approvals = (yes,)
     assert reason(await go(world, call(patient_id="p-2"))) == "approval.needed"
     assert isinstance(await go(world, asked), Release)
@@ -139,7 +138,7 @@ async def test_a_hold_is_lifted_by_an_approval_of_exactly_this_call_once() -> No
 async def test_an_approval_that_was_used_meanwhile_stops_the_call() -> None:
     world = World(shipped_order(HOLD))
     asked = call(patient_id="p-1")
-    yes = Approval("a1", binding_of(asked, world.order.policy).digest, "owner", "dora", 9_999)
+    yes = yes_to(asked, world.order)
     world.known_approvals = (yes,)
 
     class Gone(World):
@@ -159,7 +158,7 @@ async def test_a_hold_with_a_drop_is_approved_for_what_will_be_sent() -> None:
     recorded = world.events("call.intent")[0].header["digest"]
     small = call(patient_id="p-1")
     assert recorded == small.digest
-    yes = Approval("a1", binding_of(small, world.order.policy).digest, "owner", "dora", 9_999)
+    yes = yes_to(small, world.order)
     world.known_approvals = (yes,)
     assert isinstance(await go(world, asked), Release)
 

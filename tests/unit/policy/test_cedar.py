@@ -47,8 +47,8 @@ def bundle(*policies: str) -> PolicyBundle:
 
 
 def approved(policy: PolicyBundle, asked: Call, *factors: str) -> Known[tuple[Approval, ...]]:
-    digest = binding_of(asked, policy.hash).digest
-    return Known(tuple(Approval(f, digest, f, "carol", NOON + 1) for f in factors))
+    question = binding_of(asked, {"policy.cedar": check(policy, asked).grounds})
+    return Known(tuple(Approval(f, question, f, ("os:carol",), NOON + 1) for f in factors))
 
 
 def check(
@@ -119,7 +119,7 @@ def test_without_the_time_nothing_is_permitted() -> None:
 def test_a_hold_asks_for_the_factor() -> None:
     verdict = check(bundle(ALL, held("owner")), PAY)
     assert said(verdict) == (Effect.HOLD, "approval.needed", ("ask-owner",))
-    assert verdict.factor == "owner"
+    assert verdict.factors == ("owner",)
 
 
 def test_a_hold_is_lifted_by_the_approval_it_asks_for() -> None:
@@ -131,7 +131,7 @@ def test_a_hold_is_lifted_by_the_approval_it_asks_for() -> None:
 def test_an_approval_of_something_else_lifts_nothing() -> None:
     policy = bundle(ALL, held("owner"))
     (given,) = approved(policy, PAY, "owner").value
-    other_policy = approved(bundle(ALL, held("owner"), when("false")), PAY, "owner").value
+    other_policy = approved(bundle(ALL, when("true"), held("owner")), PAY, "owner").value
     other_call = approved(policy, call("pay", n=6), "owner").value
     expired = (msgspec.structs.replace(given, expires=NOON),)
     other_factor = (msgspec.structs.replace(given, factor="peer"),)
@@ -139,14 +139,24 @@ def test_an_approval_of_something_else_lifts_nothing() -> None:
         assert check(policy, PAY, Known(wrong)).effect is Effect.HOLD
 
 
-def test_several_factors_are_asked_for_one_by_one() -> None:
+def test_a_yes_stands_while_those_who_decided_say_the_same() -> None:
+    policy = bundle(ALL, held("owner"))
+    given = approved(policy, PAY, "owner")
+    elsewhere = when('principal == Person::"nobody"', "forbid", "new")
+    assert check(bundle(ALL, held("owner"), elsewhere), PAY, given).effect is Effect.PERMIT
+    changed = held("owner", "context.arguments has n")
+    assert check(bundle(ALL, changed), PAY, given).effect is Effect.HOLD
+
+
+def test_several_factors_are_asked_for_at_once() -> None:
     policy = bundle(ALL, held("owner"), held("security"))
-    assert check(policy, PAY).factor == "owner"
+    assert check(policy, PAY).factors == ("owner", "security")
     one = check(policy, PAY, approved(policy, PAY, "owner"))
-    assert (one.effect, one.factor) == (Effect.HOLD, "security")
+    assert (one.effect, one.factors) == (Effect.HOLD, ("security",))
     both = check(policy, PAY, approved(policy, PAY, "owner", "security"))
     assert both.effect is Effect.PERMIT
     assert both.because == ("all", "approval:owner", "approval:security")
+    assert both.used == ("owner", "security")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +199,7 @@ def test_who_has_said_yes_is_not_asked_again() -> None:
     )
     policy = bundle(ALL, two, held("security"))
     verdict = check(policy, PAY, approved(policy, PAY, "owner"))
-    assert (verdict.effect, verdict.factor) == (Effect.HOLD, "security")
+    assert (verdict.effect, verdict.factors) == (Effect.HOLD, ("security",))
     alone = bundle(ALL, two)
     assert check(alone, PAY, approved(alone, PAY, "owner")).reason == "policy.denied"
 

@@ -1,5 +1,6 @@
 from lockgate.model import APPROVALS, NOW, Approval, Effect, Facts, Known, binding_of
 from lockgate.policy.bundle import PolicyBundle
+from lockgate.policy.cedar import CedarPolicy
 from lockgate.policy.explain import explain
 from lockgate.policy.mapping import ArgumentMapping, Mistyped, Request
 from worlds import call
@@ -20,7 +21,9 @@ def facts(*approvals: Approval) -> Facts:
 
 def test_spells_out_the_policies_behind_a_verdict() -> None:
     found = explain(BUNDLE, call("pay", n=3), facts())
-    assert (found.effect, found.reason, found.missing) == (Effect.HOLD, "approval.needed", "owner")
+    assert (found.effect, found.reason, found.missing) == (
+        Effect.HOLD, "approval.needed", ("owner",)
+    )  # fmt: skip
     (rule,) = found.rules
     assert (rule.id, rule.effect, rule.file, rule.line) == ("ask", "forbid", "a.cedar", 3)
     assert rule.text.startswith("@id")
@@ -31,9 +34,11 @@ def test_spells_out_the_policies_behind_a_verdict() -> None:
 
 def test_says_which_approval_made_the_difference() -> None:
     asked = call("pay")
-    given = Approval("1", binding_of(asked, BUNDLE.hash).digest, "owner", "carol", 9)
+    held = CedarPolicy(BUNDLE).check(asked, facts())
+    question = binding_of(asked, {"policy.cedar": held.grounds})
+    given = Approval("1", question, "owner", ("os:carol",), 9)
     found = explain(BUNDLE, asked, facts(given))
-    assert (found.effect, found.approved, found.missing) == (Effect.PERMIT, ("owner",), "")
+    assert (found.effect, found.approved, found.missing) == (Effect.PERMIT, ("owner",), ())
     assert [rule.id for rule in found.rules] == ["all"]
 
 

@@ -174,8 +174,8 @@ async def _show_approval(stage: Stage, told: Telling, held: str, asked: dict[str
     then = await stage.since(before)
     told.that("Dora, who owns the data, approves it. Another patient is still held.",
               other.reason == "approval.needed")  # fmt: skip
-    told.that("The approved call, asked again, is done; once more, and it is held again.",
-              done.ok and again.reason == "approval.needed")  # fmt: skip
+    told.that("The approved call, asked again, is done; once more, and the same answer comes back.",
+              done.ok and again.ok and done.text == again.text)  # fmt: skip
     told.rows(then.calls)
     told.that("One deletion reached the clinic.", then.reached == {"delete_patient": 1})
 

@@ -15,6 +15,7 @@ from lockgate.control_plane.services.accounts import AccountStore
 from lockgate.control_plane.services.acting import Acting, EventAppender
 from lockgate.control_plane.services.acting import Actor as Account
 from lockgate.control_plane.services.approvals import Approvals
+from lockgate.control_plane.services.channels import ChannelDesk
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.duties import COMMANDS, Duty
 from lockgate.control_plane.services.keys import KeyStore
@@ -97,6 +98,10 @@ class Office(Protocol):
 
     def secrets(self) -> AbstractContextManager[SecretDesk]:
         """Likewise."""
+        ...
+
+    def channels(self) -> AbstractContextManager[ChannelDesk]:
+        """As ``open``."""
         ...
 
     def now_ms(self) -> int: ...

@@ -81,10 +81,12 @@ class Approvals:
         self._check_note(note)
         if answer == "veto" and not seen.voice.veto:
             raise _refused("approval.not-asked")
+        factors = seen.voice.factors
         if answer == "yes":
             self._check_pace(now)
+            factors = self._sure_enough(factors)
         given = Vote(one.id, self._actor.identity, answer, digest, now,
-                     tuple(sorted(seen.voice.factors)), seen.voice.by, self._actor.via,
+                     tuple(sorted(factors)), seen.voice.by, self._actor.via,
                      note.strip())  # fmt: skip
         held = self._held(seen.asked, now)
         try:
@@ -139,12 +141,21 @@ class Approvals:
             raise Refused(f"A note is one line of at most {_LONGEST_NOTE} characters.")
 
     def _check_pace(self, now: int) -> None:
-        votes = (v for asked in self._store.listed() for v in asked.votes)
-        mine = (v for v in votes if v.voter == self._actor.identity and v.answer == "yes")
-        lately = sum(now - v.at < HOUR_MS for v in mine)
+        lately = self._store.yeses(self._actor.identity, now - HOUR_MS)
         if lately >= MOST_PER_HOUR:
             raise Refused(f"You have said yes {lately} times within an hour; that is the most.",
                           "Let somebody else answer, or come back later.")  # fmt: skip
+
+    def _sure_enough(self, factors: frozenset[str]) -> frozenset[str]:
+        """Those that a yes may count for from here: a command knows only the machine's login."""
+        if self._actor.via != "cli":
+            return factors
+        rules = self._approvers.rules
+        left = frozenset(name for name in factors if not rules.of(name).step_up)
+        if factors and not left:
+            raise Refused("A yes to this takes a fresh and strong sign-in.",
+                          "Answer it in the console; a command cannot show who types.")  # fmt: skip
+        return left
 
     def _put(self, action: str, changed: Inquiry, now: int, given: Vote | None = None) -> None:
         said = {"answer": given.answer, "speaks_for": list(given.factors)} if given else {}

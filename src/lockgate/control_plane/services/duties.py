@@ -75,6 +75,8 @@ COMMANDS: Mapping[str, Duty] = {
     "approvals approve": _ANSWERS,
     "approvals deny": _ANSWERS,
     "approvals withdraw": _ANSWERS,
+    "approvals channels": _LISTING,
+    "approvals stats": _LISTING,
     "audit tail": _JOURNAL,
     "audit show": _JOURNAL,
     "admin list": _ROLES,

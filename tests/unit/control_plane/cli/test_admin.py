@@ -48,8 +48,8 @@ def test_commands_that_change_things_take_the_role(strict: Desk) -> None:
 
 
 def test_each_command_takes_the_fitting_role(strict: Desk) -> None:
-    give = strict.type("approvals", "give", "some-call")
-    assert (give.code, "approver" in give.err) == (3, True)
+    show = strict.type("people", "show", "alice")
+    assert (show.code, "privacy_officer" in show.err) == (3, True)
     client = strict.root / "mcp.json"
     client.write_text('{"mcpServers": {"time": {"command": "t"}}}')
     before = strict.config.read_text()

@@ -1,71 +1,89 @@
-import orjson
+from typing import Any
+
 import pytest
 
-from lockgate.model import (
-    NOW,
-    AuditEvent,
-    Effect,
-    Facts,
-    Known,
-    Verdict,
-    binding_of,
-    combine,
-)
-from lockgate.pipeline import record
+from lockgate.approval.payload import stored
+from lockgate.model.inquiry import Need
 from support.desk import Desk
-from worlds import call
+from support.inquiries import CALL, inquiry
 
-POLICY = "policy-1"
-ASKED = call("delete_patient", patient_id="p-001")
-
-
-def held(effect: Effect = Effect.HOLD) -> AuditEvent:
-    said = Verdict("approval.gate", effect, "approval.needed", factor="owner")
-    decision = combine(ASKED.digest, [said], required=frozenset({"approval.gate"}))
-    facts = Facts({NOW: Known(1)})
-    return record.intent(record.Stamp("e-1", 1_700_000_000_000), ASKED, decision, facts, POLICY)
+CONFIG = """
+approvals:
+  factors:
+    owner: {people: [os:opal, os:carol], count: 1}
+"""
 
 
 @pytest.fixture
 def waiting(desk: Desk) -> Desk:
-    desk.configure("{}")
-    desk.events.append((held(),))
-    desk.approvals.refresh(desk.now)
+    desk.configure(CONFIG)
+    ask(desk)
     return desk
 
 
-def test_a_held_call_is_listed_with_what_would_be_sent(waiting: Desk) -> None:
+def ask(desk: Desk, **changes: Any) -> None:
+    times = {"created": desk.now, "expires": desk.now + 900_000, "kept_until": desk.now + 10**7}
+    desk.inquiries.add(inquiry(**times | changes), stored(CALL))
+
+
+def test_what_waits_is_listed(waiting: Desk) -> None:
     found = waiting.type("approvals", "list")
     assert found.code == 0
-    for shown in ("c-1", "alice", "clinic/delete_patient", "owner", '"patient_id":"p-001"'):
+    for shown in ("q1", "person:alice", "clinic/delete_patient", "owner", "pending"):
         assert shown in found.out
-    rows = waiting.type("approvals", "list", "--json").json
-    assert isinstance(rows, list)
-    assert [row["needs"] for row in rows] == ["owner"]
+    assert "p-1" not in found.out, "arguments are shown one by one"
+    rows: Any = waiting.type("approvals", "list", "--json").json
+    assert [(row["id"], row["missing"], row["mine"]) for row in rows] == [
+        ("q1", {"owner": 1}, ["owner"])
+    ]
+    assert waiting.type("approvals", "list", "--past").err == "Nothing is over yet.\n"
 
 
-def test_a_yes_covers_exactly_this_call_once_and_is_in_the_journal(waiting: Desk) -> None:
-    assert waiting.type("approvals", "give", "c-1", "--minutes", "5").code == 0
-    (given,) = waiting.approvals.standing(ASKED.digest)
-    assert given.covers(binding_of(ASKED, POLICY), waiting.now)
-    assert not given.covers(binding_of(ASKED, "policy-2"), waiting.now)
-    assert given.expires == waiting.now + 300_000
-    event = waiting.events.tail(1)[0].event
-    assert (event.kind, event.header["action"]) == ("admin.changed", "approval.give")
-    assert orjson.loads(event.slots["actor"])["account"] == "opal"
+def test_one_is_shown_with_what_will_run_exactly(waiting: Desk) -> None:
+    found = waiting.type("approvals", "show", "q1")
+    assert (found.code, '"patient_id":"p-1"' in found.out) == (0, True)
+    told: Any = waiting.type("approvals", "show", "c1", "--json").json
+    assert told["arguments"] == CALL.params.decode()
+    assert told["digest"] == inquiry().digest
+    assert waiting.type("approvals", "show", "q9").code == 3
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("c-9",), ("c-1", "--minutes", "0"), ("c-1", "--minutes", "1441")],
-)
-def test_what_cannot_be_approved_is_refused(waiting: Desk, words: tuple[str, ...]) -> None:
-    assert waiting.type("approvals", "give", *words).code == 3
-    assert waiting.approvals.standing(ASKED.digest) == ()
+def test_arguments_are_for_those_who_may_answer(waiting: Desk) -> None:
+    waiting.configure(CONFIG + "admin: {enforced: true}")
+    waiting.become("root")
+    assert '"patient_id"' not in waiting.type("approvals", "show", "q1").out
+    assert waiting.type("approvals", "list").err == "Nothing waits for a yes.\n"
 
 
-def test_a_call_that_was_denied_cannot_be_approved(desk: Desk) -> None:
-    desk.configure("{}")
-    desk.events.append((held(Effect.DENY),))
-    assert desk.type("approvals", "give", "c-1").code == 3
-    assert "No call waits" in desk.type("approvals", "list").err
+def test_a_yes(waiting: Desk) -> None:
+    found = waiting.type("approvals", "approve", "q1", "--note", "fine")
+    assert (found.code, found.out) == (
+        0, "approved: clinic/delete_patient, asked by person:alice\n"
+    )  # fmt: skip
+    asked = waiting.inquiries.get("q1")
+    assert asked is not None
+    assert (asked.inquiry.state, asked.votes[0].voter) == ("approved", "os:opal")
+    assert waiting.type("approvals", "approve", "q1").code == 3
+
+
+def test_a_yes_that_is_not_enough_says_what_is_missing(waiting: Desk) -> None:
+    ask(waiting, id="q2", digest="2", needs=(Need("owner", 2),))
+    found = waiting.type("approvals", "approve", "q2")
+    assert found.out == "said yes to clinic/delete_patient; it still needs owner (1)\n"
+
+
+def test_a_yes_to_something_else_is_none(waiting: Desk) -> None:
+    assert waiting.type("approvals", "approve", "q1", "--digest", "0" * 64).code == 3
+
+
+def test_a_no_and_a_veto(waiting: Desk) -> None:
+    told: Any = waiting.type("approvals", "deny", "q1", "--json").json
+    assert told["state"] == "denied"
+    ask(waiting, id="q2", digest="2")
+    assert waiting.type("approvals", "deny", "q2", "--veto").out.startswith("vetoed: ")
+
+
+def test_taking_a_yes_back(waiting: Desk) -> None:
+    waiting.type("approvals", "approve", "q1")
+    assert waiting.type("approvals", "withdraw", "q1").out == "revoked: q1\n"
+    assert "revoked" in waiting.type("approvals", "list", "--past").out

@@ -81,11 +81,11 @@ def test_show_a_held_call(desk: Desk) -> None:
     desk.events.append([msgspec.structs.replace(event(0, "call.intent"), effect="hold")])
     shown = desk.type("audit", "show", "call-1").out
     assert "no outcome" not in shown
-    assert "lockgate approvals give call-1" in shown
+    assert "lockgate approvals approve call-1" in shown
     desk.events.append([event(1, "admin.changed")])
     shown = desk.type("audit", "show", "call-1").out
     assert "got its yes" in shown
-    assert "approvals give" not in shown
+    assert "approvals approve" not in shown
 
 
 def test_show_as_json(desk: Desk) -> None:

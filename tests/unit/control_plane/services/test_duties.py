@@ -27,7 +27,10 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "people deactivate": ("alice",),
     "people reactivate": ("alice",),
     "accounts disconnect": ("person:alice",),
-    "approvals give": ("some-call",),
+    "approvals show": ("some-call",),
+    "approvals approve": ("some-call",),
+    "approvals deny": ("some-call",),
+    "approvals withdraw": ("some-call",),
     "audit show": ("some-call",),
     "import": ("mcp.json", "--yes"),
 }
@@ -81,11 +84,12 @@ def test_every_page_has_a_row_and_every_row_a_page() -> None:
 def test_a_row_names_roles_or_says_why_it_names_none() -> None:
     for name, duty in {**COMMANDS, **PAGES}.items():
         assert bool(duty.roles) != bool(duty.because), name
-        assert set(duty.contents) <= set(duty.roles), name
+        assert not duty.roles or set(duty.contents) <= set(duty.roles), name
 
 
 def test_each_role_gates_something() -> None:
-    assert {role for duty in GATED.values() for role in duty.roles} == set(ADMIN_ROLES)
+    gating = {role for duty in GATED.values() for role in duty.roles}
+    assert gating | {"approver"} == set(ADMIN_ROLES), "approvers answer what no factor names"
     assert set(get_args(AdminRole)) == set(ADMIN_ROLES)
 
 
@@ -124,14 +128,13 @@ def test_where_roles_are_not_enforced_none_is_needed(strict: Desk, name: str) ->
 def call() -> AuditEvent:
     header = {
         "method": "tools/call", "upstream": "git", "target": "push", "digest": "d", "tool": "t",
-        "policy": "p", "verdicts": [{"factor": "owner"}],
+        "policy": "p", "verdicts": [{"factors": ["owner"]}],
     }  # fmt: skip
     slots: Any = {"actor": b'{"subject":"alice"}', "args": b'{"a":"SECRET"}', "net": b"{}"}
     return AuditEvent("e1", "c1", "call.intent", NOW, "hold", "approval.needed", header, slots)
 
 
-SHOWN = (("audit", "tail", "--json"), ("audit", "show", "c1"), ("audit", "show", "c1", "--json"),
-         ("approvals", "list"), ("approvals", "list", "--json"))  # fmt: skip
+SHOWN = (("audit", "tail", "--json"), ("audit", "show", "c1"), ("audit", "show", "c1", "--json"))
 
 
 @pytest.mark.parametrize("words", SHOWN)
@@ -140,8 +143,7 @@ def test_contents_are_shown_to_whom_the_table_says(strict: Desk, words: tuple[st
     hold(strict, "reader")
     seen = strict.type(*words)
     assert (seen.code, "alice" in seen.out, "SECRET" in seen.out) == (0, True, False)
-    if words != ("approvals", "list", "--json"):
-        assert "withheld" in seen.out, "what is left out is said"
+    assert "withheld" in seen.out, "what is left out is said"
     (role,) = COMMANDS[" ".join(words[:2])].contents
     hold(strict, role)
     assert "SECRET" in strict.type(*words).out

@@ -1,4 +1,7 @@
-"""Approvers are told of questions: what is still to be delivered, and what became of it."""
+"""Approvers are told of questions: what is still to be delivered, and what became of it.
+
+What a question is about, and who said what when, can be searched for from here on.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,6 +24,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_notification_channel_state", "notification", ["channel", "state"])
     op.create_index("ix_notification_message", "notification", ["message"])
+    for table, column in (("inquiry", "title"), ("inquiry", "agent"),
+                          ("vote", "voter"), ("vote", "answer")):  # fmt: skip
+        op.add_column(
+            table, sa.Column(column, sa.Text(), nullable=False, server_default=sa.text("''"))
+        )
+    op.add_column("vote", sa.Column("at", sa.BigInteger(), nullable=False, server_default="0"))
+    op.create_index("ix_inquiry_title_created", "inquiry", ["title", "created"])
+    op.create_index("ix_vote_voter_at", "vote", ["voter", "at"])
 
 
 def downgrade() -> None:
