@@ -135,12 +135,14 @@ def test_how_a_question_ended_is_still_to_be_told(store: Store) -> None:
     assert store.undecided("mail") == {"q3"}
 
 
-def test_what_is_over_is_forgotten_and_what_waits_is_not(store: Store) -> None:
-    store.put([row("q1"), row("q2", due=NOW + 5)])
+def test_what_is_old_is_forgotten(store: Store) -> None:
+    store.put([row("q1"), row("q2", made=NOW + 5, due=NOW + 5)])
     store.finish(lease(store), "sent", NOW)
     assert store.forget(NOW) == 0
     assert store.forget(NOW + 1) == 1
     assert store.health()["ops"].waiting == 1
+    assert store.forget(NOW + 6) == 1
+    assert store.health() == {}
 
 
 async def test_of_two_workers_one_gets_it(opener: Callable[[], Store]) -> None:

@@ -60,11 +60,13 @@ class MailServer:
 
 @contextmanager
 def running_mail_server(
-    tls: SSLContext | None = None, *, signed_in: bool = False
+    tls: SSLContext | None = None, *, at_once: bool = False, signed_in: bool = False
 ) -> Iterator[MailServer]:
-    """In a thread of its own. ``tls``: offered by STARTTLS, and then demanded."""
+    """In a thread of its own. ``tls``: offered by STARTTLS, and then demanded; or ``at_once``."""
     handler = MailServer()
     more: dict[str, Any] = {"tls_context": tls, "require_starttls": True} if tls else {}
+    if at_once:
+        more = {"ssl_context": tls}
     if signed_in:
         more |= {"authenticator": handler.sign_in, "auth_required": True}
     controller = AnyPort(handler, hostname="127.0.0.1", port=0, **more)

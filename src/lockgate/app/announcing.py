@@ -24,6 +24,8 @@ log = logging.getLogger("lockgate.announcing")
 
 LOOK_SECONDS = 0.5
 """From one look at the outbox to the next; what this worker itself asked is seen at once."""
+GRACE_SECONDS = 2.0
+"""For what is on its way when the gateway ends."""
 FORGET_MS = 60 * 60_000
 KEPT_MS = 30 * 24 * 60 * 60_000
 """How long what became of a message is kept."""
@@ -49,10 +51,7 @@ class Announcing:
         try:
             await every(LOOK_SECONDS, "telling approvers", self.look, self._plant.steps)
         finally:
-            for task in self._sending.values():
-                task.cancel()
-            if self._sending:
-                await asyncio.wait(self._sending.values())
+            await self._end()
 
     async def look(self) -> None:
         """Write down whom to tell, and see to it that each channel is told. Raises ``StoreDown``:
@@ -65,6 +64,14 @@ class Announcing:
                 task = asyncio.create_task(self._deliver(channel))
                 self._sending[channel.name] = task
                 task.add_done_callback(partial(self._sent, channel.name))
+
+    async def _end(self) -> None:
+        """What is on its way may arrive; else another worker would send it again."""
+        for grace in (GRACE_SECONDS, None):
+            if self._sending:
+                await asyncio.wait(list(self._sending.values()), timeout=grace)
+            for task in self._sending.values():
+                task.cancel()
 
     def _write_down(self, now: int) -> None:
         self._plant.approvals.refresh(now)

@@ -21,6 +21,9 @@ LONGEST_WAIT_MS = 60_000
 MOST_TRIES = 12
 """Over about seven minutes."""
 
+OLDEST_MS = 24 * 60 * 60_000
+"""A channel may have been taken out of the settings meanwhile, and put back."""
+
 Send = Callable[[AnyChannel, Message], Awaitable[None]]
 """Raises ``NotTaken``."""
 
@@ -90,14 +93,15 @@ class Delivery:
     def _still_worth(
         self, leased: Sequence[Notification], now: int
     ) -> tuple[list[Notification], list[Inquiry]]:
-        """Nobody is told of a question that was answered meanwhile."""
+        """Nobody is told of a question that was answered meanwhile, nor of the day before."""
         rows: list[Notification] = []
         questions: list[Inquiry] = []
         needless: list[Notification] = []
         for row in leased:
             asked = self._inquiries.get(row.inquiry)
             one = asked.inquiry.at(now) if asked else None
-            if one is None or (row.kind != "decided" and one.state != "pending"):
+            over = one is None or (row.kind != "decided" and one.state != "pending")
+            if one is None or over or now - row.made > OLDEST_MS:
                 needless.append(row)
                 continue
             rows.append(row)

@@ -19,6 +19,8 @@ PAGE = "/console/approvals"
 MOST_NAMED = 10
 """Of many questions, that people are told by name."""
 _LONGEST_NAME = 120
+_LONGEST_TEXT = 2_900
+"""Slack takes 3000 characters in a block of text."""
 _JOINER = "\N{WORD JOINER}"
 
 _SAID: dict[NotificationKind, str] = {
@@ -61,7 +63,7 @@ def slack_body(message: Message, channel: Channel) -> bytes:
     lines = [_heading(message), *_lines(message, channel)]
     if not message.origin:
         lines.append(f"See: {_command(message)}")
-    text = _escaped("\n".join(lines))
+    text = "\n".join(_fitting([_escaped(line) for line in lines]))
     blocks: list[dict[str, Any]] = [
         {"type": "section", "text": {"type": "plain_text", "text": text, "emoji": False}}
     ]
@@ -91,8 +93,12 @@ def email_of(message: Message, channel: Email) -> EmailMessage:
 def inert(text: str) -> str:
     """A name as mail and chat show it: on one line, nothing hidden, not too long, and no part of it
     made into a link or a mention by whatever shows it."""
-    cut = text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}\N{HORIZONTAL ELLIPSIS}"
-    return "".join(_inert(c) for c in cut)
+    shown = ""
+    for character in text:
+        if len(shown) >= _LONGEST_NAME:
+            return shown + "\N{HORIZONTAL ELLIPSIS}"
+        shown += _inert(character)
+    return shown
 
 
 def _inert(character: str) -> str:
@@ -155,6 +161,18 @@ def _command(message: Message) -> str:
     if len(message.questions) == 1:
         return f"lockgate approvals show {message.questions[0].id}"
     return "lockgate approvals list"
+
+
+def _fitting(lines: list[str]) -> list[str]:
+    """As many as fit, whole: of what is too long Slack shows nothing."""
+    kept: list[str] = []
+    size = 0
+    for line in lines:
+        size += len(line) + 1
+        if size > _LONGEST_TEXT:
+            return [*kept, "..."]
+        kept.append(line)
+    return kept
 
 
 def _escaped(text: str) -> str:

@@ -86,5 +86,5 @@ class NotificationStore(Protocol):
         ...
 
     def forget(self, made_before: int) -> int:
-        """Delete what is over and that old. How many."""
+        """Delete what is that old, whatever became of it. How many."""
         ...

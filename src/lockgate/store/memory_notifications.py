@@ -52,8 +52,7 @@ class MemoryNotifications:
 
     def forget(self, made_before: int) -> int:
         with self._lock:
-            old = [row.id for row in self._rows.values()
-                   if row.state != "waiting" and row.made < made_before]  # fmt: skip
+            old = [row.id for row in self._rows.values() if row.made < made_before]
             for id in old:
                 del self._rows[id]
             return len(old)

@@ -9,6 +9,7 @@ from lockgate.approval.delivery import (
     LEASE_MS,
     LONGEST_WAIT_MS,
     MOST_TRIES,
+    OLDEST_MS,
     Delivery,
     Surroundings,
     wait_after,
@@ -130,6 +131,13 @@ async def test_nobody_is_told_of_what_was_answered_meanwhile() -> None:
     (message,) = world.sent
     assert [one.id for one in message.questions] == ["q2"]
     assert world.health[0] == 0
+
+
+async def test_news_of_yesterday_is_none() -> None:
+    world = World()
+    world.put(kind="decided", made=AT - OLDEST_MS - 1)
+    assert await world.worker().one(OPS)
+    assert (world.sent, world.health[0]) == ([], 0)
 
 
 async def test_nothing_is_left_of_it() -> None:

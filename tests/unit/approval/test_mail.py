@@ -44,6 +44,13 @@ def test_over_starttls_and_signed_in(tmp_path: Path) -> None:
         assert (len(server.given), server.users) == (1, [b"lockgate"])
 
 
+def test_over_tls_from_the_first_byte(tmp_path: Path) -> None:
+    tls, authority = server_tls(tmp_path, "localhost")
+    with running_mail_server(tls, at_once=True) as server:
+        send(email(server.port, host="localhost", tls="tls", ca_file=authority))
+    assert len(server.given) == 1
+
+
 def test_a_wrong_password_is_told_without_it(tmp_path: Path) -> None:
     tls, authority = server_tls(tmp_path, "localhost")
     channel = {"host": "localhost", "tls": "starttls", "ca_file": authority, "user": "lockgate"}

@@ -114,6 +114,15 @@ def test_a_test_says_that_it_is_one() -> None:
     assert email_of(told, email(25))["Subject"] == "Lockgate: This is a test"
 
 
+@pytest.mark.parametrize("name", ["&" * 200, "\x00" * 200, "." * 200, "x" * 200])
+def test_slack_takes_it_however_long_names_are(name: str) -> None:
+    many = tuple(inquiry(str(n), title=name, holder=name, agent=name) for n in range(20))
+    for questions in (many, many[:1]):
+        body = json.loads(slack_body(message(questions=questions), TELLING))
+        assert 0 < len(body["blocks"][0]["text"]["text"]) < 3_000
+        assert "asked by" in body["text"]
+
+
 @pytest.mark.parametrize(
     ("name", "shown"),
     [

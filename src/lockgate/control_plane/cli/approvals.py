@@ -25,7 +25,7 @@ from lockgate.control_plane.cli.office import (
     sees_contents,
 )
 from lockgate.control_plane.cli.output import say, say_json, say_table
-from lockgate.control_plane.services.approval_history import History, history
+from lockgate.control_plane.services.approval_history import History
 from lockgate.control_plane.services.approvals import Shown, mine
 from lockgate.model.inquiry import Answer, Asked
 
@@ -175,11 +175,11 @@ def withdraw(
 
 def _looked(ctx: typer.Context, records: Records, id: str) -> tuple[Shown, dict[str, Any], History]:
     """One question, all that is told of it, and what was asked before."""
-    office = office_of(ctx)
-    seen = approvals_of(office, records).show(id)
+    service = approvals_of(office_of(ctx), records)
+    seen = service.show(id)
     one = seen.asked.inquiry
     contents = sees_contents(ctx, records) or bool(seen.voice.factors)
-    before = history(records.inquiries, one, office.now_ms())
+    before = service.history(seen)
     arguments = seen.call.params.decode() if seen.call and contents else None
     told = as_plain(seen) | {"arguments": arguments, "before": plain_history(before),
                              "on_yes": on_yes(one, records.approvers.rules)}  # fmt: skip

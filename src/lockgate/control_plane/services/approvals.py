@@ -12,6 +12,7 @@ from lockgate.approval.payload import StoredCall, read_stored
 from lockgate.approval.ports import InquiryStore
 from lockgate.approval.rules import MOST_PER_HOUR
 from lockgate.control_plane.services.acting import EventAppender
+from lockgate.control_plane.services.approval_history import History, history
 from lockgate.control_plane.services.privileges import Actor
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model import REASONS
@@ -112,6 +113,10 @@ class Approvals:
             raise _refused(refusal.fault) from refusal
         self._put(changed.state, changed, now)
         return changed
+
+    def history(self, seen: Shown) -> History:
+        """What the same person and the same agent asked before."""
+        return history(self._store, seen.asked.inquiry, self._now_ms())
 
     def result(self, id: str) -> Kept | None:
         """What came of it, while it is kept."""
