@@ -17,7 +17,7 @@ from support.paper_server import Asked, Paper, PaperServer
 
 pytestmark = pytest.mark.e2e
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 QUESTIONS = 5
 
 
