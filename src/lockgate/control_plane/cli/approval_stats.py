@@ -24,8 +24,8 @@ def stats(
 ) -> None:
     """Show how asking people works out: how many questions, how long they wait, how they end.
 
-    No figure is about one person: a group of fewer than 5 questions, or 5 people who asked or
-    answered, is folded into "others", and of too few only counts are told. UNREAD is the share of
+    No figure is about one person: a group of fewer than 5 questions, or 5 people who answered, is
+    folded into "others", and of too few only counts are told. UNREAD is the share of
     answers that came within 5 seconds.
 
     \b

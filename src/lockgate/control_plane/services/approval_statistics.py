@@ -5,7 +5,7 @@ figure is about one of them; smaller ones are folded together.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import ceil
 
 import msgspec
@@ -15,7 +15,7 @@ from lockgate.approval.rules import ApprovalRules
 from lockgate.model.inquiry import Asked, InquiryState
 
 FEWEST = 5
-"""Questions, and people who asked or answered, in a group."""
+"""Questions, and people who answered (or asked, where nobody answered), in a group."""
 UNREAD_MS = 5_000
 """Answered sooner, it was not read."""
 MOST = 10_000
@@ -115,13 +115,10 @@ class _Figuring:
 
 
 def _enough(group: Sequence[Asked]) -> bool:
-    return len(group) >= FEWEST and len(set(_people(group))) >= FEWEST
-
-
-def _people(group: Iterable[Asked]) -> Iterator[str]:
-    for asked in group:
-        yield asked.inquiry.holder
-        yield from (v.voter for v in asked.votes)
+    """Where one person answers for many who ask, every figure would be about that one."""
+    asked = {a.inquiry.holder for a in group}
+    answered = {v.voter for a in group for v in a.votes}
+    return len(group) >= FEWEST and len(answered or asked) >= FEWEST
 
 
 def _decided(asked: Asked) -> bool:

@@ -24,8 +24,8 @@ class Records:
         """A question that somebody else asks each time, and that another answers."""
         self._count += 1
         n = self._count
-        one = inquiry(f"q{n}", digest=str(n), holder=f"person:p{n % people}", **{
-            "expires": AT + 900_000, **changes})  # fmt: skip
+        one = inquiry(f"q{n}", digest=str(n), **{
+            "holder": f"person:p{n % people}", "expires": AT + 900_000, **changes})  # fmt: skip
         self.store.add(one, b"")
         if took:
             state = {"yes": "approved", "no": "denied"}[answer]
@@ -61,6 +61,17 @@ def test_of_too_few_people_only_counts_are_told() -> None:
     assert (found.whole.median_ms, found.whole.approved, found.whole.unread) == (None, None, None)
     assert set(found.tools) == set(found.factors) == {FOLDED}
     assert found.tools[FOLDED].median_ms is None
+
+
+def test_one_person_who_answers_many_is_no_group() -> None:
+    records = Records()
+    for n in range(20):
+        records.ask(holder=f"person:x{n}")
+        one = inquiry(f"q{n + 1}", digest=str(n + 1), holder=f"person:x{n}", state="denied",
+                      ended=AT + 9, version=2)  # fmt: skip
+        records.store.replace(one, vote("oidc:dora", "no", inquiry=one.id))
+    found = records.figures()
+    assert (set(found.factors), found.whole.approved) == ({FOLDED}, None)
 
 
 def test_small_groups_are_folded_together() -> None:
