@@ -174,6 +174,30 @@ def test_newest_first_and_of_some_states(store: Store) -> None:
     assert [a.inquiry.id for a in store.listed(most=1)] == ["q3"]
 
 
+def test_what_was_asked_before_of_the_same(store: Store) -> None:
+    later = {"created": AT + 9, "digest": "new"}
+    for one in (
+        inquiry("q1"), inquiry("q2", digest="2", created=AT + 1, state="denied"),
+        inquiry("q3", digest="3", holder="person:bob"),
+        inquiry("q4", digest="4", agent="another"),
+        inquiry("q5", digest="5", title="clinic/another"),
+        inquiry("q6", digest="6", created=AT + 10), inquiry("q9", **later),
+    ):  # fmt: skip
+        store.add(one, b"")
+    now = inquiry("q9", **later)
+    found = [[a.inquiry.id for a in store.earlier(now, by, 9)] for by in ("holder", "agent")]
+    assert found == [["q2", "q4", "q1"], ["q2", "q3", "q1"]]
+    assert [a.inquiry.id for a in store.earlier(now, "holder", 1)] == ["q2"]
+
+
+def test_how_often_somebody_said_yes_lately(store: Store) -> None:
+    store.add(inquiry(), b"")
+    given = (vote("a", at=5), vote("a", at=6), vote("a", "no", at=7), vote("b", at=7))
+    for number, one in enumerate(given, 2):
+        store.replace(inquiry(version=number), one)
+    assert [store.yeses("a", since) for since in (4, 5, 6)] == [2, 1, 0]
+
+
 def test_what_is_live_comes_with_every_change(opener: Callable[[], Store]) -> None:
     here, there = opener(), opener()
     here.add(inquiry(), b"")

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from lockgate.app import memory
+from lockgate.app.announcing import Announcing
 from lockgate.app.departures import DEPARTED_SECONDS, Departures
 from lockgate.app.reload import Reloader
 from lockgate.app.secret_watch import LOOK_SECONDS
@@ -119,6 +120,7 @@ class Background:
             every(COLLECT_SECONDS, "collecting garbage", memory.collect),
             every(LOOK_SECONDS, "reading secrets", self._plant.watch.look),
             every(DEPARTED_SECONDS, "ending accounts of leavers", Departures(self._plant).look),
+            Announcing(self._plant, lambda: self._reloader.settings).run(),
             *more,
         ]
         if self._pushes is not None:

@@ -17,9 +17,10 @@ from lockgate.app.inflight import InFlight
 from lockgate.app.stamps import new_id, now_ms
 from lockgate.app.wiring import Plant
 from lockgate.approval import engine
-from lockgate.approval.desk import Desk, Found, Held, event
+from lockgate.approval.desk import Desk, Found, Held
 from lockgate.approval.facts import still_good
 from lockgate.approval.payload import StoredCall, read_stored
+from lockgate.approval.questions import event
 from lockgate.identity.refusal import AuthRefusal
 from lockgate.model import Call, Decision, JournalDown, Principal, StoreDown
 from lockgate.model.inquiry import Asked, Inquiry, Kept

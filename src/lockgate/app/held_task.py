@@ -5,7 +5,7 @@ import orjson
 
 from lockgate.app.answers import SERVER_INFO, Answer, finished, outer
 from lockgate.app.turn import Turn
-from lockgate.approval.desk import reason_of
+from lockgate.approval.questions import reason_of
 from lockgate.model import REASONS, Call, Json, Release, Reply
 from lockgate.model.inquiry import DONE, Inquiry, Kept
 from lockgate.pipeline.run import Refused, let_out

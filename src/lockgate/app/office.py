@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from lockgate.app.channel_desk import channel_desk
 from lockgate.app.reload import policy_files
 from lockgate.app.secret_desk import secret_desk
 from lockgate.app.settings import Settings, UpstreamSettings
@@ -24,6 +25,7 @@ from lockgate.app.stores import Stores, accounts_of, have_stores, inquiries_of, 
 from lockgate.approval.approvers import Approvers
 from lockgate.control_plane.cli.office import PoliciesSeen, Records
 from lockgate.control_plane.services.catalogue import FACTOR
+from lockgate.control_plane.services.channels import ChannelDesk
 from lockgate.control_plane.services.deployment import Deployment, Machine, TlsFiles, UpstreamPlan
 from lockgate.control_plane.services.privileges import Rules
 from lockgate.control_plane.services.refused import Misconfigured
@@ -133,6 +135,9 @@ class LocalOffice:
 
     def secrets(self) -> AbstractContextManager[SecretDesk]:
         return secret_desk(self._settings())
+
+    def channels(self) -> AbstractContextManager[ChannelDesk]:
+        return channel_desk(self._settings())
 
     def now_ms(self) -> int:
         return now_ms()

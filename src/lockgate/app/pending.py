@@ -13,7 +13,7 @@ from lockgate.app.answers import Answer, finished, refused
 from lockgate.app.asking import COMPLETE, Asking, Question
 from lockgate.app.turn import Turn
 from lockgate.app.vigil import Vigil, Watch
-from lockgate.approval.desk import reason_of
+from lockgate.approval.questions import reason_of
 from lockgate.model.inquiry import DONE, Inquiry
 from lockgate.pipeline.run import USED, Refused
 from lockgate.pipeline.sessions import TaskRef, Tasks

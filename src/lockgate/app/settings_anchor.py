@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lockgate.app.settings import Listen, Settings, UpstreamSettings
 from lockgate.app.settings_admin import Console
+from lockgate.app.settings_channels import ChannelSettings
 from lockgate.app.settings_credential import anchored, anchored_files
 from lockgate.app.settings_issuers import IssuerSettings
 from lockgate.app.settings_people import LdapSettings
@@ -22,6 +23,9 @@ def anchor(settings: Settings, folder: Path) -> Settings:
         "listen": _anchor_listen(settings.listen, folder),
         "console": _anchor_console(settings.console, folder),
         "secrets": _anchor_secrets(settings.secrets, folder),
+        "approvals": settings.approvals.model_copy(update={"channels": {
+            n: _anchor_channel(one, folder) for n, one in settings.approvals.channels.items()
+        }}),
         "upstreams": {n: _anchor_upstream(u, folder) for n, u in settings.upstreams.items()},
         "issuers": {n: _anchor_issuer(one, folder) for n, one in settings.issuers.items()},
         "people": settings.people.model_copy(update={
@@ -52,6 +56,15 @@ def _anchor_console(console: Console, folder: Path) -> Console:
     return console.model_copy(
         update={"client_secret": _anchor_reference(secret, folder) if secret else None}
     )
+
+
+def _anchor_channel(one: ChannelSettings, folder: Path) -> ChannelSettings:
+    named = ("url", "secret", "old_secret", "password")
+    given = {name: getattr(one, name) for name in named}
+    return one.model_copy(update={
+        **{name: _anchor_reference(text, folder) for name, text in given.items() if text},
+        "ca_file": one.ca_file and str(folder / Path(one.ca_file).expanduser()),
+    })  # fmt: skip
 
 
 def _anchor_secrets(secrets: SecretsSettings, folder: Path) -> SecretsSettings:

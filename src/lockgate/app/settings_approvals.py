@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
-from lockgate.app.settings_kinds import Closed, Identity, Name, listed, refuse
+from lockgate.app.settings_channels import ChannelSettings
+from lockgate.app.settings_kinds import Closed, Identity, Name, UpstreamName, listed, refuse
 from lockgate.approval.rules import MINUTE_MS, ApprovalRules, FactorRule
 from lockgate.control_plane.services.privileges import Rules
 
@@ -69,6 +70,8 @@ class Approvals(Closed):
     """By the factor that a tool's hold or a policy's @hold names."""
     vetoers: Identities = ()
     """Who may stop any of them, besides holders of the admin role responder."""
+    channels: dict[UpstreamName, ChannelSettings] = {}
+    """Where approvers are told that a question waits, by any name."""
 
 
 def approval_rules_of(settings: Approvals, admin: Rules = _NO_ROLES) -> ApprovalRules:

@@ -18,8 +18,9 @@ from lockgate.model.problem import Problem
 
 MAX_FILE_BYTES = 2**20
 _PRIVATE = frozenset(
-    {"database", "env", "headers", "args", "url", "auth", "scim_secrets", "password"}
-)
+    {"database", "env", "headers", "args", "url", "auth", "scim_secrets", "password",
+     "secret", "old_secret", "client_secret", "private_key"}
+)  # fmt: skip
 _KINDS: Mapping[str, str] = {
     "string_type": "text (put it in quotes)",
     "int_type": "a whole number",

@@ -1,5 +1,6 @@
 """Where adapters meet ports. ``Plant`` lives as long as the process; ``State`` until a reload."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -32,7 +33,7 @@ from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
 from lockgate.identity.key_uses import KeyUses
 from lockgate.identity.standing import Standing
-from lockgate.model import APPROVALS, NOW, QUOTA, Approval, Call, FactKey, StoreDown
+from lockgate.model import APPROVALS, NOW, QUOTA, Approval, AuditEvent, Call, FactKey, StoreDown
 from lockgate.model.reference import ReferenceBroken
 from lockgate.model.secret import SecretUnavailable
 from lockgate.pipeline import record
@@ -163,10 +164,12 @@ class Plant:
         )  # fmt: skip
         asked = approval_rules_of(settings.approvals, admin_rules_of(settings.admin))
         self.approvers = Approvers(asked, self.directory, self.standing)
+        self.steps = asyncio.Event()
+        """Set where a question took a step in this worker."""
         self.desk = Desk(
             self.inquiries,
             lambda: self.approvers.rules,
-            self.journal.note,
+            self._step_taken,
             now_ms,
             new_id,
             unguessable_id,
@@ -188,6 +191,10 @@ class Plant:
         await self.watch.close()
         with suppress(StoreDown):  # the lease runs out by itself
             await self.quota.close()
+
+    def _step_taken(self, step: AuditEvent) -> None:
+        self.journal.note(step)
+        self.steps.set()
 
     def _tool_changed(self, call: Call, changed: Changed) -> None:
         self.journal.note(record.tool_changed(stamp(), call, changed.tool, changed.before))

@@ -1,7 +1,7 @@
 """Where held calls wait: each becomes one question, however often it is asked."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -10,10 +10,10 @@ from lockgate.approval import engine
 from lockgate.approval.edits import Change, diff
 from lockgate.approval.payload import read_stored, stored
 from lockgate.approval.ports import InquiryStore
+from lockgate.approval.questions import event, inquiry_of, reason_of
 from lockgate.approval.rules import KEPT_MS, MOST_WAITING, ApprovalRules
 from lockgate.model import AuditEvent, Call, Decision, Principal, StoreDown, question_of
-from lockgate.model.approval import holding
-from lockgate.model.inquiry import DONE, LIVE, Inquiry, Kept, Need, plainly
+from lockgate.model.inquiry import DONE, LIVE, Inquiry, Kept
 
 _LATELY = 100
 """Questions of one asker, among which an edit of theirs is looked for."""
@@ -258,61 +258,3 @@ class Desk:
         if done:
             events.append(event(self._new_id(), over.state, over, now))
         return done
-
-
-def reason_of(one: Inquiry) -> str:
-    """What whoever asked is told of it."""
-    if one.state in LIVE:
-        return "approval.needed"
-    return "approval.running" if one.state == "used" else one.reason or f"approval.{one.state}"
-
-
-def inquiry_of(call: Call, decision: Decision, rules: ApprovalRules, now: int, id: str) -> Inquiry:
-    """The question that ``decision`` holds ``call`` for."""
-    binding = question_of(call, decision)
-    factors = sorted({f for verdict in holding(decision) for f in verdict.factors})
-    ruled = [rules.of(factor) for factor in factors]
-    who = call.principal
-    names = {who.subject, who.owner, *who.actors} - {""}
-    pending = min(rule.pending for rule in ruled)
-    window = min(rule.window for rule in ruled)
-    return Inquiry(
-        id=id,
-        kind="call",
-        digest=binding.digest,
-        title=f"{call.upstream.name}/{call.tool.name if call.tool else call.method}",
-        holder=who.id,
-        agent=who.agent,
-        excluded=tuple(sorted(names)),
-        needs=tuple(Need(f, rule.count) for f, rule in zip(factors, ruled, strict=True)),
-        created=now,
-        expires=now + pending,
-        window=window,
-        binding=binding,
-        call=call.id,
-        tool={"upstream": call.upstream.name, "target": call.target, **entities_of(call, ruled)},
-        on_retry=any(rule.on_retry for rule in ruled),
-        kept_until=now + pending + window + KEPT_MS,
-    )
-
-
-def event(
-    id: str, action: str, one: Inquiry, now: int, actor: bytes = b"", **more: Any
-) -> AuditEvent:
-    """One step of a question, for the journal. ``more``: further impersonal parts."""
-    slots = {"actor": actor} if actor else {}
-    header = {"action": f"approval.{action}", **plainly(one), **more}
-    return AuditEvent(id, one.call, "approval.changed", now, "permit", "approval.changed",
-                      header, slots)  # type: ignore[arg-type]  # fmt: skip
-
-
-def entities_of(call: Call, ruled: Sequence[Any]) -> Mapping[str, str]:
-    """What relations are about: the values of the arguments that the rules name."""
-    found = {}
-    for rule in ruled:
-        value: Any = call.arguments
-        for name in rule.argument.split("/")[1:]:
-            value = value.get(name) if isinstance(value, dict) else None
-        if rule.argument and isinstance(value, str | int):
-            found[f"entity {rule.argument}"] = str(value)
-    return found

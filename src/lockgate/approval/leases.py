@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from lockgate.approval import engine
-from lockgate.approval.desk import event
 from lockgate.approval.ports import InquiryStore
+from lockgate.approval.questions import event
 from lockgate.approval.rules import KEPT_MS
 from lockgate.model import AuditEvent
 from lockgate.model.inquiry import LEASE_MS, LIVE, Inquiry

@@ -1,9 +1,10 @@
 """What this room needs of the store. Everything blocks, and raises ``model.StoreDown``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from lockgate.model.inquiry import Asked, Delegation, Inquiry, InquiryState, Kept, Vote
+from lockgate.model.inquiry import Asked, Asker, Delegation, Inquiry, InquiryState, Kept, Vote
+from lockgate.model.notification import ChannelHealth, Notification, NotificationState
 
 
 class InquiryStore(Protocol):
@@ -28,6 +29,14 @@ class InquiryStore(Protocol):
         """Newest first; of all states where none is named, of everybody where no holder is."""
         ...
 
+    def earlier(self, one: Inquiry, by: Asker, most: int) -> tuple[Asked, ...]:
+        """Questions of the same title that the same holder or agent asked before, newest first."""
+        ...
+
+    def yeses(self, voter: str, since: int) -> int:
+        """How often this identity said yes after that time."""
+        ...
+
     def payload(self, id: str) -> bytes | None:
         """None where it is kept no more."""
         ...
@@ -45,3 +54,39 @@ class InquiryStore(Protocol):
     def delegate(self, one: Delegation) -> None: ...
 
     def delegations(self) -> tuple[Delegation, ...]: ...
+
+
+class NotificationStore(Protocol):
+    def put(self, rows: Sequence[Notification]) -> None:
+        """Durable on return. What is there already stays as it is."""
+        ...
+
+    def lease(
+        self, channel: str, now: int, until: int, begun_before: int
+    ) -> Sequence[Notification]:
+        """What goes out in one message, for whoever gets it alone until then: what was begun and
+        is due again; else, where none is under way and none was begun since ``begun_before``, all
+        that waits and is of one kind. Empty: nothing to do."""
+        ...
+
+    def finish(
+        self, leased: Sequence[Notification], state: NotificationState, now: int, fault: str = ""
+    ) -> bool:
+        """These rows of one message are over. False where the lease has passed to another."""
+        ...
+
+    def retry(self, leased: Sequence[Notification], due: int, now: int, fault: str) -> bool:
+        """The try failed; again at ``due``. False likewise."""
+        ...
+
+    def undecided(self, channel: str) -> frozenset[str]:
+        """Ids of questions that this channel was told of, and not yet how they ended."""
+        ...
+
+    def health(self) -> Mapping[str, ChannelHealth]:
+        """By channel, of what is still kept."""
+        ...
+
+    def forget(self, made_before: int) -> int:
+        """Delete what is that old, whatever became of it. How many."""
+        ...

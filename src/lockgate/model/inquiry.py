@@ -20,6 +20,9 @@ DONE: frozenset[InquiryState] = frozenset({"succeeded", "failed"})
 LEASE_MS = 10_000
 """How long a worker that was not heard of again is believed to be at work on one."""
 
+Asker = Literal["holder", "agent"]
+"""Whose earlier questions are looked for."""
+
 Answer = Literal["yes", "no", "veto"]
 """``no``: somebody who was asked says no. ``veto``: somebody who may stop anything does."""
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from lockgate.model import StoreDown
 from lockgate.model.inquiry import (
     LEASE_MS,
     LIVE,
     Asked,
+    Asker,
     Delegation,
     Inquiry,
     InquiryState,
@@ -86,6 +87,20 @@ class StoredInquiries:
     ) -> tuple[Asked, ...]:
         with store_errors("cannot read the questions"), reading(self._engine) as connection:
             return _listed(connection, states, most, holder)
+
+    def earlier(self, one: Inquiry, by: Asker, most: int) -> tuple[Asked, ...]:
+        mine = inquiry.c.holder == one.holder if by == "holder" else inquiry.c.agent == one.agent
+        same = (inquiry.c.title == one.title) & mine & (inquiry.c.id != one.id)
+        query = select(inquiry.c.body).where(same, inquiry.c.created <= one.created)
+        query = query.order_by(inquiry.c.created.desc(), inquiry.c.id.desc()).limit(most)
+        with store_errors("cannot read the questions"), reading(self._engine) as connection:
+            return _with_votes(connection, list(map(_inquiry, connection.scalars(query))))
+
+    def yeses(self, voter: str, since: int) -> int:
+        mine = (vote.c.voter == voter) & (vote.c.at > since) & (vote.c.answer == "yes")
+        query = select(func.count()).select_from(vote).where(mine)
+        with store_errors("cannot count answers"), reading(self._engine) as connection:
+            return connection.scalar(query) or 0
 
     def payload(self, id: str) -> bytes | None:
         return self._open(id, inquiry.c.payload, _PAYLOAD)
@@ -178,7 +193,14 @@ def _append(connection: Connection, given: Vote) -> None:
     mine = select(vote.c.number).where(vote.c.inquiry == given.inquiry)
     number = len(connection.scalars(mine).all())
     connection.execute(
-        insert(vote).values(inquiry=given.inquiry, number=number, body=_encode(given))
+        insert(vote).values(
+            inquiry=given.inquiry,
+            number=number,
+            body=_encode(given),
+            voter=given.voter,
+            answer=given.answer,
+            at=given.at,
+        )
     )
 
 
@@ -214,4 +236,5 @@ def _columns(one: Inquiry) -> dict[str, Any]:
     return {
         "holder": one.holder, "digest": one.digest, "state": one.state, "created": one.created,
         "kept_until": one.kept_until, "version": one.version, "body": _encode(one),
+        "title": one.title, "agent": one.agent,
     }  # fmt: skip

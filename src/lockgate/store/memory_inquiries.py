@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from lockgate.model import StoreDown
-from lockgate.model.inquiry import LIVE, Asked, Delegation, Inquiry, InquiryState, Kept, Vote
+from lockgate.model.inquiry import LIVE, Asked, Asker, Delegation, Inquiry, InquiryState, Kept, Vote
 from lockgate.store.inquiries import claimed
 
 Clock = Callable[[], int]
@@ -67,6 +67,16 @@ class MemoryInquiries:
         rows = sorted(self._rows.values(), key=lambda o: (o.created, o.id), reverse=True)
         fit = [o for o in rows if (not states or o.state in states) and holder in ("", o.holder)]
         return tuple(Asked(o, self._votes.get(o.id, ())) for o in fit[:most])
+
+    def earlier(self, one: Inquiry, by: Asker, most: int) -> tuple[Asked, ...]:
+        same = (a for a in self.listed(most=len(self._rows)) if a.inquiry.title == one.title)
+        mine = [a for a in same if getattr(a.inquiry, by) == getattr(one, by)
+                and a.inquiry.id != one.id and a.inquiry.created <= one.created]  # fmt: skip
+        return tuple(mine[:most])
+
+    def yeses(self, voter: str, since: int) -> int:
+        said = (v for votes in self._votes.values() for v in votes)
+        return sum(v.voter == voter and v.at > since and v.answer == "yes" for v in said)
 
     def payload(self, id: str) -> bytes | None:
         return self._payloads.get(id) if self._keeps(id) else None

@@ -99,8 +99,11 @@ inquiry = Table(
     Column("body", LargeBinary, nullable=False),
     Column("payload", Text, nullable=True),
     Column("result", Text, nullable=True),
+    Column("title", Text, nullable=False, server_default=text("''")),
+    Column("agent", Text, nullable=False, server_default=text("''")),
     Index("ix_inquiry_holder_digest", "holder", "digest"),
     Index("ix_inquiry_state_created", "state", "created"),
+    Index("ix_inquiry_title_created", "title", "created"),
 )
 """Questions to other people. ``body`` is the whole ``Inquiry`` as JSON; columns beside it repeat
 what is searched for. ``payload`` and ``result`` are sealed, and emptied once they are not kept."""
@@ -111,6 +114,10 @@ vote = Table(
     Column("inquiry", Text, ForeignKey("inquiry.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("body", LargeBinary, nullable=False),
+    Column("voter", Text, nullable=False, server_default=text("''")),
+    Column("answer", Text, nullable=False, server_default=text("''")),
+    Column("at", BigInteger, nullable=False, server_default="0"),
+    Index("ix_vote_voter_at", "voter", "at"),
 )
 """``number``: from 0 in the order given. Never changed."""
 
@@ -131,14 +138,6 @@ relation = Table(
 )
 """Who stands in which relation to what, as each source last said."""
 
-ended_session = Table(
-    "ended_session",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("expires", BigInteger, nullable=False),
-)
-"""Sealed sessions need no row; an ended one does, until it would have expired anyway."""
-
 session_state = Table(
     "session_state",
     metadata,
@@ -150,15 +149,6 @@ session_state = Table(
 )
 """What clients set in their sessions, as JSON. ``version`` is the topic's in the feed at its last
 change, so that a worker reads only what is new to it."""
-
-configuration = Table(
-    "configuration",
-    metadata,
-    Column("host", Text, primary_key=True),
-    Column("digest", Text, nullable=False),
-    Column("taken", BigInteger, nullable=False),
-)
-"""The configuration that a worker of this host took last."""
 
 
 def _plain(name: str, key: str, texts: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
@@ -187,6 +177,20 @@ console_session = _plain(
     ("identity", "name", "sid", "roles"),
     ("opened", "seen", "expires", "fresh"),
 )
+
+notification = _plain(
+    "notification", "id", ("channel", "inquiry", "kind", "state", "message", "fault"),
+    ("made", "due", "begun", "tries", "leased", "ended"),
+)  # fmt: skip
+Index("ix_notification_channel_state", notification.c.channel, notification.c.state)
+Index("ix_notification_message", notification.c.message)
+"""What approvers are told, until it is delivered, and for a while after: ``Notification``."""
+
+configuration = _plain("configuration", "host", ("digest",), ("taken",))
+"""The configuration that a worker of this host took last."""
+
+ended_session = _plain("ended_session", "id", (), ("expires",))
+"""Sealed sessions need no row; an ended one does, until it would have expired anyway."""
 
 used_once = _plain("used_once", "id", (), ("expires",))
 """Sign-ins and logout tokens that were taken, until they would be refused for their age."""
@@ -268,13 +272,7 @@ person_group = Table(
 )
 """``members`` is a sorted JSON array of ``person.id``."""
 
-person_source = Table(
-    "person_source",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("tried", BigInteger, nullable=False),
-    Column("heard", BigInteger, nullable=False),
-)
+person_source = _plain("person_source", "name", (), ("tried", "heard"))
 """When a source that is read by us was last asked, and when it last answered in full."""
 
 account = Table(

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lockgate.approval.desk import Desk, event, inquiry_of, reason_of
+from lockgate.approval.desk import Desk
 from lockgate.approval.payload import read_stored, stored
 from lockgate.approval.rules import KEPT_MS, MOST_WAITING, ApprovalRules, FactorRule
 from lockgate.model import AuditEvent, Call, Decision, Effect, Verdict, combine, question_of
-from lockgate.model.inquiry import Kept, Need
+from lockgate.model.inquiry import Kept
 from lockgate.store.memory_inquiries import MemoryInquiries
 from support.inquiries import AT, approved
 from worlds import ALICE, call
@@ -112,32 +112,6 @@ async def test_one_caller_cannot_have_everybody_read_all_day(room: Room) -> None
     refused = await room.desk.hold(nth(MOST_WAITING), held())
     assert (refused.inquiry, refused.reason) == (None, "approval.too-many")
     assert (await room.desk.hold(nth(0), held())).inquiry is not None, "asked already"
-
-
-def test_what_the_rules_say_goes_into_the_question() -> None:
-    service = replace(ALICE, kind="service", subject="ci", owner="dora", actors=("bot",))
-    asked = replace(ASKED, principal=service)
-    one = inquiry_of(asked, held(asked, "owner", "security"), RULES, AT, "q")
-    assert one.needs == (Need("owner", 2), Need("security"))
-    assert (one.expires, one.window, one.on_retry) == (AT + 500, 50, True)
-    assert one.excluded == ("bot", "ci", "dora")
-    assert one.tool["entity /patient_id"] == "p-1"
-    assert (one.title, one.holder) == ("clinic/delete_patient", "service:ci")
-
-
-@pytest.mark.parametrize(
-    ("state", "reason"),
-    [("pending", "approval.needed"), ("approved", "approval.needed"), ("used", "approval.running"),
-     ("denied", "approval.denied"), ("vetoed", "approval.vetoed")],
-)  # fmt: skip
-def test_what_whoever_asked_is_told(state: str, reason: str) -> None:
-    assert reason_of(approved(state=state)) == reason
-
-
-def test_a_step_in_the_journal_names_nobody() -> None:
-    row = event("e1", "answered", approved(holder="person:alice"), AT, b"{}", answer="yes")
-    assert (row.kind, row.call, row.slots) == ("approval.changed", "c1", {"actor": b"{}"})
-    assert "alice" not in str(row.header)
 
 
 async def test_each_use_of_a_grant_is_on_record_and_keeps_no_answer(room: Room) -> None:

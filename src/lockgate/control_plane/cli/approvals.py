@@ -1,11 +1,23 @@
 """``lockgate approvals``: questions that wait for people."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from lockgate.audit.reader import timestamp
+from lockgate.control_plane.cli.approval_channels import channels
+from lockgate.control_plane.cli.approval_ids import LOOKS, waiting_ids
+from lockgate.control_plane.cli.approval_shown import (
+    as_plain,
+    counts,
+    on_yes,
+    plain_history,
+    say_question,
+)
+from lockgate.control_plane.cli.approval_stats import stats
 from lockgate.control_plane.cli.office import (
+    Records,
     approvals_of,
     office_of,
     privileges_of,
@@ -13,16 +25,19 @@ from lockgate.control_plane.cli.office import (
     sees_contents,
 )
 from lockgate.control_plane.cli.output import say, say_json, say_table
+from lockgate.control_plane.services.approval_history import History
 from lockgate.control_plane.services.approvals import Shown, mine
 from lockgate.model.inquiry import Answer, Asked
-from lockgate.model.privilege import AdminRole
 
 approvals = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="See what waits for people, and answer."
 )
+approvals.command()(channels)
+approvals.command()(stats)
 
-LOOKS: tuple[AdminRole, ...] = ("reader", "approver")
-_ID = typer.Argument(help="The question's id, or that of the call that asked.")
+_ID = typer.Argument(
+    help="The question's id, or that of the call that asked.", autocompletion=waiting_ids
+)
 _DIGEST = typer.Option(help="What you say it to, as `show` printed it. Default: as it is now.")
 _NOTE = typer.Option(help="A line for whoever looks later.")
 _JSON = typer.Option("--json", help="Print JSON.")
@@ -69,9 +84,10 @@ def show(
     id: Annotated[str, _ID],
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
-    """Show one question: what will run exactly, who asks, who said what, who must still agree.
+    """Show one question: what will run exactly, who asks, who said what, what happens on yes.
 
-    With roles enforced, approvers alone are shown the arguments.
+    Arguments are printed as they will be sent; what could steer a terminal or hide is escaped. With
+    roles enforced, they are shown to approvers and to whoever may answer.
 
     \b
     Example:
@@ -80,18 +96,11 @@ def show(
     Exit codes: 0 shown, 2 bad usage, 3 refused.
     """
     with records_of(ctx) as records:
-        seen = approvals_of(office_of(ctx), records).show(id)
-        contents = sees_contents(ctx, records) or bool(seen.voice.factors)
-    told = as_plain(seen) | {"arguments": _arguments(seen) if contents else None}
-    facts = dict(seen.facts) if contents else {}
+        seen, told, before = _looked(ctx, records, id)
     if as_json:
-        say_json(told | {"facts": facts})
+        say_json(told)
         return
-    for name, value in told.items():
-        say(f"{name:<12} {_text(value)}")
-    if _says_more(seen):
-        for name, value in facts.items():
-            say(f"{name}:", *value.split("\n"))
+    say_question(seen, told, before)
 
 
 @approvals.command()
@@ -100,19 +109,29 @@ def approve(
     id: Annotated[str, _ID],
     digest: Annotated[str, _DIGEST] = "",
     note: Annotated[str, _NOTE] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Say yes to exactly this, once.
 
-    It holds for these arguments, this definition of the tool and the policies that asked. It is in
-    the journal, with the account that said it. Nobody approves what they asked for themselves.
+    On a terminal it shows the question and asks again. The yes holds for these arguments, this
+    definition of the tool and the policies that asked. It is in the journal, with the account that
+    said it. Nobody approves what they asked for themselves, and what takes a fresh and strong
+    sign-in (step_up) is approved in the console alone.
 
     \b
-    Example:
+    Examples:
       lockgate approvals approve 9f1c0f6d2f7a4b0c8f3f6f1d0e1b2a3c
+      lockgate approvals approve 9f1c0f6d2f7a4b0c8f3f6f1d0e1b2a3c --yes --digest 5e88...
 
-    Exit codes: 0 said, 2 bad usage, 3 refused.
+    Exit codes: 0 said, 1 not confirmed, 2 bad usage, 3 refused.
     """
+    if not yes and sys.stdin.isatty():
+        with records_of(ctx) as records:
+            seen, told, before = _looked(ctx, records, id)
+        say_question(seen, told, before)
+        typer.confirm("Say yes to exactly this?", abort=True)
+        digest = digest or seen.asked.inquiry.digest
     _answer(ctx, id, digest, "yes", note, as_json)
 
 
@@ -154,24 +173,19 @@ def withdraw(
     say_json({"id": ended.id, "state": ended.state}) if as_json else say(f"{ended.state}: {id}")
 
 
-def as_plain(seen: Shown) -> dict[str, Any]:
-    """Without arguments."""
+def _looked(ctx: typer.Context, records: Records, id: str) -> tuple[Shown, dict[str, Any], History]:
+    """One question, all that is told of it, and what was asked before."""
+    service = approvals_of(office_of(ctx), records)
+    seen = service.show(id)
     one = seen.asked.inquiry
-    return {
-        "id": one.id, "kind": one.kind, "what": one.title, "who": one.holder, "agent": one.agent,
-        "state": one.state, "why": one.reason, "asked": timestamp(one.created),
-        "until": timestamp(one.expires), "digest": one.digest, "call": one.call,
-        "votes": [{"who": v.voter, "said": v.answer, "at": timestamp(v.at), "note": v.note,
-                   "as": list(v.factors), "for": v.by_delegation} for v in seen.asked.votes],
-        "needs": {need.factor: need.count for need in one.needs},
-        "missing": {need.factor: need.count for need in seen.missing},
-        "mine": sorted(seen.voice.factors), "uses": one.uses, "parent": one.parent,
-    }  # fmt: skip
-
-
-def _says_more(seen: Shown) -> bool:
-    """Its facts say more than the arguments do."""
-    return seen.asked.inquiry.kind != "call"
+    contents = sees_contents(ctx, records) or bool(seen.voice.factors)
+    before = service.history(seen)
+    arguments = seen.call.params.decode() if seen.call and contents else None
+    facts = dict(seen.facts) if contents else {}
+    told = as_plain(seen) | {"arguments": arguments, "facts": facts,
+                             "before": plain_history(before),
+                             "on_yes": on_yes(one, records.approvers.rules)}  # fmt: skip
+    return seen, told, before
 
 
 def _answer(
@@ -191,12 +205,8 @@ def _answer(
 def _told(asked: Asked, after: Shown) -> str:
     one = asked.inquiry
     if one.state == "pending":
-        return f"said yes to {one.title}; it still needs {_text(as_plain(after)['missing'])}"
+        return f"said yes to {one.title}; it still needs {counts(as_plain(after)['missing'])}"
     return f"{one.state}: {one.title}, asked by {one.holder}"
-
-
-def _arguments(seen: Shown) -> str | None:
-    return seen.call.params.decode() if seen.call else None
 
 
 def _row(seen: Shown) -> tuple[str, ...]:
@@ -204,11 +214,3 @@ def _row(seen: Shown) -> tuple[str, ...]:
     needs = ", ".join(f"{n.factor} x {n.count}" if n.count > 1 else n.factor for n in seen.missing)
     return (one.id, timestamp(one.created), one.holder, one.title, one.state, needs,
             timestamp(one.expires))  # fmt: skip
-
-
-def _text(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} ({count})" for name, count in value.items()) or "nobody"
-    if isinstance(value, list):
-        return "; ".join(_text(one) for one in value) or "none"
-    return str(value)

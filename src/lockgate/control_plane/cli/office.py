@@ -14,6 +14,7 @@ from lockgate.audit.ports import EventStore
 from lockgate.control_plane.services.accounts import AccountStore
 from lockgate.control_plane.services.acting import Acting, Actor, EventAppender
 from lockgate.control_plane.services.approvals import Approvals
+from lockgate.control_plane.services.channels import ChannelDesk
 from lockgate.control_plane.services.deployment import Deployment, Machine
 from lockgate.control_plane.services.duties import COMMANDS, Duty
 from lockgate.control_plane.services.keys import KeyStore
@@ -102,6 +103,10 @@ class Office(Protocol):
 
     def secrets(self) -> AbstractContextManager[SecretDesk]:
         """Likewise."""
+        ...
+
+    def channels(self) -> AbstractContextManager[ChannelDesk]:
+        """As ``open``."""
         ...
 
     def now_ms(self) -> int: ...

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import orjson
 import typer
 
-from lockgate.control_plane.services.plain_text import visible
+from lockgate.control_plane.services.plain_text import json_visible, visible
 from lockgate.model.problem import Problem
 
 FINDINGS = 1
@@ -34,7 +34,8 @@ def say_graded(grade: str, *lines: str, indent: str = "") -> None:
 
 
 def say_json(value: Any) -> None:
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    """What cannot be seen is escaped in JSON's own way, so that a terminal is not steered."""
+    typer.echo(json_visible(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()))
 
 
 def say_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -77,7 +77,8 @@ def build(office_factory: OfficeFactory) -> typer.Typer:
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        # The factory is there before any command runs: for the shell's completion.
+        context_settings={"help_option_names": ["-h", "--help"], "obj": office_factory},
     )
 
     @program.callback()

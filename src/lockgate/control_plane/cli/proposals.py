@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lockgate.audit.reader import timestamp
-from lockgate.control_plane.cli.approvals import as_plain
+from lockgate.control_plane.cli.approval_shown import as_plain
 from lockgate.control_plane.cli.durations import span_ms
 from lockgate.control_plane.cli.office import Office, Records, approvals_of, office_of, records_of
 from lockgate.control_plane.cli.output import say, say_json, say_table

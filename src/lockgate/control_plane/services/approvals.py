@@ -7,12 +7,13 @@ import orjson
 
 from lockgate.approval import engine
 from lockgate.approval.approvers import Approvers, Voice, name_of
-from lockgate.approval.desk import event
 from lockgate.approval.facts import still_good
 from lockgate.approval.payload import StoredCall, read_stored
 from lockgate.approval.ports import InquiryStore
+from lockgate.approval.questions import event
 from lockgate.approval.rules import MOST_PER_HOUR
 from lockgate.control_plane.services.acting import Actor, EventAppender
+from lockgate.control_plane.services.approval_history import History, history
 from lockgate.control_plane.services.refused import Refused
 from lockgate.control_plane.services.subjects import SUBJECTS, Fact
 from lockgate.model import REASONS
@@ -98,10 +99,12 @@ class Approvals:
         self._check_note(note)
         if answer == "veto" and not seen.voice.veto:
             raise _refused("approval.not-asked")
+        factors = seen.voice.factors
         if answer == "yes":
             self._check_pace(now)
+            factors = self._sure_enough(factors)
         given = Vote(one.id, self.actor.identity, answer, digest, now,
-                     tuple(sorted(seen.voice.factors)), seen.voice.by, self.actor.via,
+                     tuple(sorted(factors)), seen.voice.by, self.actor.via,
                      note.strip(), self.actor.alias)  # fmt: skip
         if answer == "yes" and given not in self.approvers.distinct((*seen.asked.votes, given)):
             raise _refused("approval.voted")
@@ -137,6 +140,10 @@ class Approvals:
         names = {self.actor.identity, self.actor.alias} - {""}
         return any(self.approvers.same(name, name_of(one.holder)) for name in names)
 
+    def history(self, seen: Shown) -> History:
+        """What the same person and the same agent asked before."""
+        return history(self.store, seen.asked.inquiry, self.now_ms())
+
     def result(self, id: str) -> Kept | None:
         """What came of it, while it is kept."""
         return self.store.kept(self.show(id).asked.inquiry.id)
@@ -170,12 +177,21 @@ class Approvals:
             raise Refused(f"A note is one line of at most {_LONGEST_NOTE} characters.")
 
     def _check_pace(self, now: int) -> None:
-        votes = (v for asked in self.store.listed() for v in asked.votes)
-        mine = (v for v in votes if v.voter == self.actor.identity and v.answer == "yes")
-        lately = sum(now - v.at < HOUR_MS for v in mine)
+        lately = self.store.yeses(self.actor.identity, now - HOUR_MS)
         if lately >= MOST_PER_HOUR:
             raise Refused(f"You have said yes {lately} times within an hour; that is the most.",
                           "Let somebody else answer, or come back later.")  # fmt: skip
+
+    def _sure_enough(self, factors: frozenset[str]) -> frozenset[str]:
+        """Those that a yes may count for from here: a command knows only the machine's login."""
+        if self.actor.via != "cli":
+            return factors
+        rules = self.approvers.rules
+        left = frozenset(name for name in factors if not rules.of(name).step_up)
+        if factors and not left:
+            raise Refused("A yes to this takes a fresh and strong sign-in.",
+                          "Answer it in the console; a command cannot show who types.")  # fmt: skip
+        return left
 
     def put(self, step: str, changed: Inquiry, given: Vote | None = None) -> None:
         """Record a step, then make it. Raises ``Refused`` where somebody else was faster."""

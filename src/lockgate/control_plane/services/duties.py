@@ -88,6 +88,8 @@ COMMANDS: Mapping[str, Duty] = {
     "approvals apply": Duty(("policy_author",)),
     "relations load": Duty(("policy_author",)),
     "relations list": _LISTING,
+    "approvals channels": _LISTING,
+    "approvals stats": _LISTING,
     "audit tail": _JOURNAL,
     "audit show": _JOURNAL,
     "admin list": _ROLES,

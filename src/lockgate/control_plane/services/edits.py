@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from lockgate.approval import engine
 from lockgate.approval.approvers import name_of
-from lockgate.approval.desk import entities_of
 from lockgate.approval.edits import Change, at, diff, edited
 from lockgate.approval.payload import StoredCall, stored
+from lockgate.approval.questions import entities_of
 from lockgate.approval.rules import KEPT_MS
 from lockgate.control_plane.services.approvals import Approvals, Shown
 from lockgate.control_plane.services.bounds import split, value_of

@@ -1,7 +1,15 @@
+import pytest
 import typer
 from typer.testing import CliRunner
 
-from lockgate.control_plane.cli.output import refuse, say, say_graded, say_problems, say_table
+from lockgate.control_plane.cli.output import (
+    refuse,
+    say,
+    say_graded,
+    say_json,
+    say_problems,
+    say_table,
+)
 from lockgate.model.problem import Problem
 
 program = typer.Typer()
@@ -30,3 +38,8 @@ def test_colour_only_where_it_is_seen() -> None:
     assert "\x1b[31m" in CliRunner().invoke(program, color=True).stdout
     plain = CliRunner().invoke(program, color=True, env={"NO_COLOR": "1"})
     assert "\x1b" not in plain.stdout
+
+
+def test_json_does_not_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say_json({"a": "\u202e\x9b2J"})
+    assert capsys.readouterr().out == '{\n  "a": "\\u202e\\u009b2J"\n}\n'

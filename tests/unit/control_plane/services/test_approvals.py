@@ -187,3 +187,21 @@ def test_what_is_over(room: Room) -> None:
     assert service.waiting() == ()
     room.store.keep("q1", Kept(b"{}"))
     assert service.result("q1") == Kept(b"{}")
+
+
+def test_what_takes_a_strong_sign_in_is_not_approved_by_a_command(room: Room) -> None:
+    strong = replace(RULES.of("owner"), step_up=True)
+    room.approvers.rules = replace(RULES, factors={**RULES.factors, "owner": strong})
+    room.ask()
+    with pytest.raises(Refused, match="strong sign-in"):
+        room.as_("oidc:dora").answer("q1", DIGEST, "yes")
+    assert room.as_("oidc:dora").answer("q1", DIGEST, "no").inquiry.state == "denied"
+
+
+def test_a_command_speaks_for_the_other_factors(room: Room) -> None:
+    both = frozenset({"oidc:dora"})
+    strong = FactorRule(people=both, step_up=True)
+    room.approvers.rules = ApprovalRules({"owner": strong, "security": FactorRule(people=both)})
+    room.ask(needs=(Need("owner"), Need("security")))
+    asked = room.as_("oidc:dora").answer("q1", DIGEST, "yes")
+    assert (asked.votes[0].factors, asked.inquiry.state) == (("security",), "pending")

@@ -1,7 +1,9 @@
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.control_plane.services.plain_text import visible
+from lockgate.control_plane.services.plain_text import json_visible, visible
 
 
 def test_ordinary_text_stays() -> None:
@@ -17,3 +19,14 @@ def test_what_steers_a_terminal_or_reorders_text_is_shown() -> None:
 @given(st.text())
 def test_the_result_is_always_printable(text: str) -> None:
     assert visible(text).isprintable()
+
+
+@given(st.text())
+def test_json_stays_the_same_and_is_printable(text: str) -> None:
+    said = json_visible(json.dumps({"it": text}, ensure_ascii=False, indent=2))
+    assert json.loads(said) == {"it": text}
+    assert said.replace("\n", "").isprintable()
+
+
+def test_json_shows_what_steers() -> None:
+    assert json_visible('"\x7f\u202e\x9b\U000e0041é"') == '"\\u007f\\u202e\\u009b\\udb40\\udc41é"'
