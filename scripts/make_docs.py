@@ -4,7 +4,7 @@ A new generated document is one function and one line in ``GENERATORS``.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from inspect import cleandoc
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 from typer.main import get_command
 
 from lockgate.app.program import complete
-from lockgate.control_plane.services.duties import COMMANDS, PAGES
+from lockgate.control_plane.services.duties import COMMANDS, PAGES, Duty
 from lockgate.model.privilege import AdminRole
 from lockgate.model.reasons import REASONS, Reason
 from lockgate.pipeline.control import Control
@@ -110,9 +110,10 @@ def _help(command: Any, context: Any, path: str) -> Iterator[str]:
 _ABOUT_ROLES = """\
 # What takes which admin role
 
-With `admin.enforced: true`; without it, nothing does. [admin.md](admin.md) says how roles are had.
-Any one of the roles named is enough. Contents are arguments, answers and whom it is about; who did
-something is told to all whom the command takes.
+Commands with `admin.enforced: true`, without it none does; pages of the console always.
+[admin.md](admin.md) says how roles are had. Any one of the roles named is enough.
+Contents are arguments, answers and whom it is about; who did something is told to all whom the
+command takes.
 
 Generated from `control_plane/services/duties.py` by `make docs`; do not edit."""
 
@@ -121,16 +122,22 @@ def roles() -> Iterator[str]:
     """``docs/roles.md``: the table of duties."""
     yield _ABOUT_ROLES
     yield "\n| Command | Takes | Contents shown to |\n|---|---|---|"
-    for name, duty in COMMANDS.items():
-        if duty.roles:
-            contents = _named(duty.contents) if duty.contents else "-"
-            yield f"| `{name}` | {_named(duty.roles)} | {contents} |"
+    yield from _taking(COMMANDS)
     yield "\n`import` takes it to write; `--dry-run` takes none."
+    yield "\n| Page of the console | Takes | Contents shown to |\n|---|---|---|"
+    yield from _taking(PAGES)
     free = [(name, duty) for name, duty in {**COMMANDS, **PAGES}.items() if not duty.roles]
     yield "\n| Takes none | Since it |\n|---|---|"
     for because in dict.fromkeys(duty.because for _, duty in free):
         names = ", ".join(f"`{name}`" for name, duty in free if duty.because == because)
         yield f"| {names} | {because} |"
+
+
+def _taking(duties: Mapping[str, Duty]) -> Iterator[str]:
+    for name, duty in duties.items():
+        if duty.roles:
+            contents = _named(duty.contents) if duty.contents else "-"
+            yield f"| `{name}` | {_named(duty.roles)} | {contents} |"
 
 
 def _named(found: tuple[AdminRole, ...]) -> str:

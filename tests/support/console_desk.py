@@ -16,17 +16,23 @@ from lockgate.control_plane.console.provider import Client, Provider
 from lockgate.control_plane.console.sessions import Sessions, SessionStore
 from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.privileges import Actor, Rules
+from lockgate.control_plane.services.upstream_rows import UpstreamRow
 from lockgate.identity.id_token import IdTokenCheck
 from lockgate.identity.logout_token import LogoutCheck
 from lockgate.model import AuditEvent
+from lockgate.model.privilege import AdminRole, Privilege
+from lockgate.store.calls import StoredCalls
 from lockgate.store.console_sessions import MemoryConsoleSessions
-from lockgate.store.memory_events import MemoryEvents
+from lockgate.store.events import StoredEvents
+from lockgate.store.memory_keys import MemoryKeys
+from lockgate.store.memory_people import MemoryPeople
 from lockgate.store.privileges import MemoryPrivileges
 from lockgate.store.recovery import MemoryRecovery
 from lockgate.store.sealing import AesGcmSealer
 from support.browser import Answer, Browser, to_application
 from support.house import EDGE, House
 from support.issuer import CLIENT, ISSUER, SECRET, Issuer
+from support.scratch_database import scratch_database
 
 ORIGIN = "https://gate.example:8765"
 HOME, ROLES = "/console/", "/console/roles"
@@ -51,7 +57,10 @@ class ConsoleDesk:
         self.store = store or MemoryConsoleSessions()
         self.privileges = MemoryPrivileges()
         self.recovery = MemoryRecovery()
-        self.events = MemoryEvents()
+        self.engine = scratch_database()
+        self.events = StoredEvents(self.engine)
+        self.keys, self.people = MemoryKeys(), MemoryPeople()
+        self.upstreams: tuple[UpstreamRow, ...] = ()
         self.rules = Rules(granters=frozenset({"oidc:carol", "oidc:dave", "oidc:alice"}))
         self.refused: list[tuple[str, str]] = []
         self.later = 0
@@ -64,6 +73,7 @@ class ConsoleDesk:
             provider_at(self.issuer, self.now_ms), self.sessions, self.privileges,
             self.recovery, self.events, lambda: self.rules, Logouts(check, ends, self.now_ms),
             b"pepper", lambda reason, peer: self.refused.append((reason, peer)), self.news,
+            StoredCalls(self.engine), self.keys, self.people, lambda: self.upstreams,
         )  # fmt: skip
         self.application = console(self.backing)
         self._house: House | None = None
@@ -75,6 +85,21 @@ class ConsoleDesk:
             self._house = House(msgspec.structs.replace(EDGE, console=ORIGIN))
             self._house.ingress.console = self.application
         return self._house
+
+    def hold(self, who: str, *roles: AdminRole) -> None:
+        """``who`` has these roles from now on."""
+        now = self.now_ms()
+        for role in roles:
+            number = len(self.privileges.list())
+            self.privileges.add(Privilege(
+                f"held-{number}", role, f"oidc:{who}", "a test", now,
+                3_600_000, now + 3_600_000, ("oidc:zed",), now,
+            ))  # fmt: skip
+
+    async def holding(self, *roles: AdminRole, who: str = "alice") -> Browser:
+        """Signed in, with these roles."""
+        self.hold(who, *roles)
+        return await self.signed_in(who)
 
     def versions(self) -> Mapping[str, int]:
         """As of the feed."""

@@ -10,16 +10,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from lockgate.control_plane.console import calls, keys, upstreams
 from lockgate.control_plane.console.assets import FOR_GOOD
 from lockgate.control_plane.console.assets import PATH as ASSETS
 from lockgate.control_plane.console.assets import answer as asset
-from lockgate.control_plane.console.backing import Backing, FormRejected, NewId, SignedOut
+from lockgate.control_plane.console.backing import (
+    Backing,
+    FormRejected,
+    NewId,
+    SignedOut,
+    Visitor,
+)
 from lockgate.control_plane.console.failures import SignInFailed
+from lockgate.control_plane.console.keys import REVOKE
 from lockgate.control_plane.console.live import Live
 from lockgate.control_plane.console.overview import overview
 from lockgate.control_plane.console.pages import HEADERS, HOME, SESSION, drop_cookie, go, told
 from lockgate.control_plane.console.roles import RolePages
-from lockgate.control_plane.console.rooms import ROLES
+from lockgate.control_plane.console.rooms import CALLS, KEYS, ROLES, UPSTREAMS
 from lockgate.control_plane.console.sign_in import SignInPages
 from lockgate.control_plane.console.visit import shown, taken
 from lockgate.control_plane.services.refused import Refused
@@ -50,6 +58,12 @@ def routes(backing: Backing) -> list[Route]:
         Route(HOME, overview(backing)),
         Route(ASSETS, asset),
         Route("/console/live", Live(backing).stream),
+        shown(backing, CALLS, calls.listed),
+        shown(backing, f"{CALLS}/{{call}}", calls.one),
+        shown(backing, UPSTREAMS, upstreams.listed),
+        shown(backing, f"{UPSTREAMS}/{{name}}", upstreams.one),
+        shown(backing, KEYS, keys.listed),
+        taken(backing, REVOKE, keys.revoke),
         shown(backing, ROLES, roles.room),
         taken(backing, "/console/request", roles.ask),
         taken(backing, "/console/grant", roles.grant),
@@ -127,8 +141,10 @@ class _Answers:
 
 
 def _told(request: Request, title: str, *lines: str, status: int) -> Response:
-    """In the visitor's own frame, where it is known who that is."""
-    return told(title, *lines, status=status, frame=getattr(request.state, "frame", None))
+    """In the visitor's own frame, where it is known who that is; a new id is theirs also then."""
+    page = told(title, *lines, status=status, frame=getattr(request.state, "frame", None))
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    return visitor.keep(page) if visitor else page
 
 
 def _guarded(application: Application) -> Application:

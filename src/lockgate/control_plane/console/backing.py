@@ -9,14 +9,18 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lockgate.audit.ports import EventStore
 from lockgate.control_plane.console.changes import Changes
 from lockgate.control_plane.console.pages import SESSION, put_cookie
 from lockgate.control_plane.console.provider import Provider
 from lockgate.control_plane.console.sessions import Sessions
-from lockgate.control_plane.services.acting import EventAppender
+from lockgate.control_plane.services.calls import CallStore
+from lockgate.control_plane.services.key_rows import PeopleRead
+from lockgate.control_plane.services.keys import KeyStore
 from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.privileges import Actor, Privileges, PrivilegeStore, Rules
 from lockgate.control_plane.services.recovery import Recovery, RecoveryStore
+from lockgate.control_plane.services.upstream_rows import UpstreamRow
 from lockgate.model.console import ConsoleSession
 from lockgate.model.privilege import RECOVERY, AdminRole
 
@@ -36,7 +40,7 @@ class Backing(msgspec.Struct, frozen=True):
     sessions: Sessions
     privileges: PrivilegeStore
     recovery: RecoveryStore
-    events: EventAppender
+    events: EventStore
     rules: Callable[[], Rules]
     """As the settings are now."""
     logouts: Logouts
@@ -44,6 +48,11 @@ class Backing(msgspec.Struct, frozen=True):
     refused: Callable[[str, str], None]
     """Told reason and peer of what nobody signed in for."""
     changes: Changes
+    calls: CallStore
+    keys: KeyStore
+    people: PeopleRead
+    upstreams: Callable[[], tuple[UpstreamRow, ...]]
+    """As this worker knows them. In memory: asked in the loop."""
 
     def privileges_of(self, actor: Actor) -> Privileges:
         return Privileges(self.privileges, self.events, self.rules(), actor,

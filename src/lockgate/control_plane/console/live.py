@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from lockgate.control_plane.console.backing import Backing, SignedOut, Visitor, visitor_of
 from lockgate.control_plane.console.changes import Stopping, Versions, read, written
-from lockgate.control_plane.console.pages import told
+from lockgate.control_plane.console.pages import SESSION, told
 from lockgate.control_plane.console.rooms import topics_for
 from lockgate.model import StoreDown
 
@@ -23,6 +23,9 @@ MOST_STREAMS = 3
 """Of one session in this worker. Browsers open six connections to one host (HTTP/1.1)."""
 RETRY_MS = 3_000
 ENDED = b"event: ended\ndata: 1\n\n"
+"""The session is over: the page goes to where one signs in."""
+RENEWED = b"event: renewed\ndata: 1\n\n"
+"""The person holds other roles: the page is to be asked for again, and comes with a new id."""
 
 
 class Live:
@@ -33,8 +36,11 @@ class Live:
 
     async def stream(self, request: Request) -> Response:
         """``since``, or the last event's id of a browser that comes back: how far the page goes.
-        Raises ``SignedOut``."""
-        visitor = await visitor_of(request, self._backing)
+        Whoever is signed out, or due a new id, is told to ask for the page again."""
+        try:
+            visitor = await visitor_of(request, self._backing, touch=False)
+        except SignedOut:
+            return Response(await self._last_word(request), media_type="text/event-stream")
         said = request.headers.get("last-event-id") or request.query_params.get("since", "")
         since = read(said)
         if since is None or not topics_for(visitor.roles).issuperset(since):
@@ -63,7 +69,7 @@ class Live:
             except (Stopping, StoreDown):  # a browser comes back by itself
                 return
             if not stands:
-                yield ENDED
+                yield await self._last_word(request)
                 return
             if found == seen:
                 yield b": still here\n\n"
@@ -77,6 +83,11 @@ class Live:
                 return await self._backing.changes.wait(topics, seen)
         except TimeoutError:
             return seen
+
+    async def _last_word(self, request: Request) -> bytes:
+        known = self._backing.sessions.recognise
+        cookie = request.cookies.get(SESSION, "")
+        return RENEWED if await asyncio.to_thread(known, cookie, touch=False) else ENDED
 
     async def _stands(self, request: Request, visitor: Visitor, topics: frozenset[str]) -> bool:
         """The same session, with as many rights. Looking does not keep it from becoming idle."""

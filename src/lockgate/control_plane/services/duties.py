@@ -35,6 +35,8 @@ _KEEPING = Duty(("operator",))
 _STOPPING = Duty(("operator", "responder"))
 _JOURNAL = Duty(("reader", "responder", "privacy_officer"), ("privacy_officer",))
 
+_SERVERS = Duty(("reader", "operator", "responder", "policy_author"))
+
 _BEGINS = Duty(because="begins a deployment; there is nothing yet to be kept from anybody")
 _MACHINE = Duty(because="looks at files of this machine, and tells nothing of anybody")
 _RUNS = Duty(because="runs the gateway: whose account may is the machine's to say")
@@ -89,6 +91,12 @@ PAGES: Mapping[str, Duty] = {
     "/console/": Duty(because="is the first page: each part of it takes the roles of its room"),
     "/console/static/{name}": _DOOR,
     "/console/live": Duty(because="tells only of what the visitor's own rooms show"),
+    "/console/calls": _JOURNAL,
+    "/console/calls/{call}": _JOURNAL,
+    "/console/upstreams": _SERVERS,
+    "/console/upstreams/{name}": _SERVERS,
+    "/console/keys": _WATCHING,
+    "/console/keys/revoke": _STOPPING,
     "/console/roles": _ROLES,
     "/console/sign-in": _DOOR,
     "/console/callback": _DOOR,

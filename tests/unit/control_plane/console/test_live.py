@@ -4,14 +4,13 @@ from urllib.parse import quote
 
 import pytest
 
-from lockgate.control_plane.console.live import MOST_STREAMS
+from lockgate.control_plane.console.live import ENDED, MOST_STREAMS, RENEWED
 from lockgate.model.privilege import Privilege
 from support.asgi import Visit
 from support.browser import Browser
 from support.console_desk import ORIGIN, ROLES, ConsoleDesk
 
 CHANGED = b"event: changed\ndata: 1\n\n"
-ENDED = b"event: ended\n"
 
 
 class Desk(ConsoleDesk):
@@ -90,7 +89,7 @@ async def test_a_stream_ends_when_its_person_holds_other_roles(lively: Desk) -> 
     await visit.until(lambda v: b"retry:" in v.body)
     lively.role("oidc:alice")
     await visit.until(lambda v: v.over)
-    assert ENDED in visit.body
+    assert RENEWED in visit.body
 
 
 async def test_a_stream_ends_with_the_gateway(lively: Desk) -> None:
@@ -136,3 +135,14 @@ async def test_looking_at_a_stream_does_not_keep_a_session_from_being_idle(livel
     await visit.until(lambda v: v.over)
     assert ENDED in visit.body
     assert not await lively.is_in(alice)
+
+
+async def test_who_is_signed_out_or_due_a_new_id_asks_for_the_page_again(lively: Desk) -> None:
+    nobody = lively.open(lively.browser())
+    alice = await lively.signed_in()
+    lively.role("oidc:alice")
+    other = lively.open(alice)
+    for visit, word in ((nobody, ENDED), (other, RENEWED)):
+        await visit.until(lambda v: v.over)
+        assert (visit.status, visit.body) == (200, word)
+    assert await lively.is_in(alice), "looking has not used the old id up"

@@ -40,3 +40,12 @@ async def test_a_page_that_nobody_is_signed_in_for_comes_back_after_the_sign_in(
     assert back.header("location") == f"{ROLES}?x=1"
     part = await desk.browser().get(ROLES, **{"hx-request": "true"})
     assert (part.status, part.header("hx-refresh")) == (401, "true"), "no redirect for a script"
+
+
+async def test_a_new_id_is_kept_also_where_the_page_is_refused(desk: ConsoleDesk) -> None:
+    """Else whoever gets a role and then goes where they may not would be signed out."""
+    alice = await desk.holding("policy_author")
+    before = dict(alice.jar)
+    assert (await alice.get("/console/keys")).status == 403
+    assert alice.jar != before
+    assert await desk.is_in(alice)
