@@ -13,6 +13,7 @@ from typing import Any
 from typer.main import get_command
 
 from lockgate.app.program import complete
+from lockgate.control_plane.console.openapi import document
 from lockgate.control_plane.services.duties import COMMANDS, PAGES, Duty
 from lockgate.model.privilege import AdminRole
 from lockgate.model.reasons import REASONS, Reason
@@ -144,11 +145,75 @@ def _named(found: tuple[AdminRole, ...]) -> str:
     return " or ".join(f"`{role}`" for role in found)
 
 
+_ABOUT_API = """\
+# The console's API
+
+Below `/console/api/v1`, for programs that act for somebody who is signed in to the console: the
+same data, the same [roles](roles.md) as its pages. The description for tools (OpenAPI 3.1) is
+`/console/api/v1/openapi.json`.
+
+The session's cookie says who asks. What changes something is sent with
+`content-type: application/json` and the header `X-Lockgate-Token`, whose value `GET /session`
+tells; it is good until the session gets a new id (409: ask for it again). What goes wrong is told
+as `application/problem+json` (RFC 9457). Times are in milliseconds since the Unix epoch. A list
+goes on with `cursor`, the `next` of the answer before, until that is null.
+
+Generated from `control_plane/console/api.py` by `make docs`; do not edit."""
+
+
+def api() -> Iterator[str]:
+    """``docs/api.md``: what the OpenAPI document says, for people."""
+    yield _ABOUT_API
+    said = document()
+    schemas = said["components"]["schemas"]
+    for path, methods in said["paths"].items():
+        for method, one in methods.items():
+            yield f"\n## {method.upper()} {path}\n\n{one['summary']}. Answers `{_answer(one)}`."
+            takes = " or ".join(f"`{role}`" for role in one["x-lockgate-roles"])
+            yield f"Takes {takes or 'no role'}."
+            yield from _parameters(one["parameters"])
+    yield "\n# What is answered"
+    for name, schema in sorted(schemas.items()):
+        yield f"\n## {name}\n\n{_on_one_line(schema.get('description', ''))}\n"
+        for field, kind in schema.get("properties", {}).items():
+            yield f"- `{field}`: {_kind(kind)}"
+
+
+def _parameters(found: list[dict[str, Any]]) -> Iterator[str]:
+    asked = [one for one in found if one["in"] == "query"]
+    if asked:
+        yield "\n| Parameter | Kind | |\n|---|---|---|"
+    for one in asked:
+        yield f"| `{one['name']}` | {_kind(one['schema'])} | {one['description']} |"
+
+
+def _answer(operation: dict[str, Any]) -> str:
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    return str(schema["$ref"]).rpartition("/")[2]
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rpartition('/')[2]}`"
+    if "anyOf" in schema:
+        return " or ".join(map(_kind, schema["anyOf"]))
+    if "enum" in schema:
+        return ", ".join(f"`{one}`" for one in schema["enum"] if one)
+    if schema.get("type") == "array":
+        return f"list of {_kind(schema['items'])}"
+    return str(schema.get("type", "anything"))
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split()).replace("``", "`")
+
+
 GENERATORS: dict[str, Callable[[], Iterator[str]]] = {
     "docs/reasons.md": reasons,
     "docs/controls.md": controls,
     "docs/cli.md": commands,
     "docs/roles.md": roles,
+    "docs/api.md": api,
 }
 
 

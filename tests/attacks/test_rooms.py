@@ -6,9 +6,11 @@ from typing import get_args
 import msgspec
 import pytest
 
+from lockgate.control_plane.console.api import API
 from lockgate.control_plane.services.duties import PAGES
 from lockgate.control_plane.services.upstream_rows import ToolRow
 from lockgate.model.privilege import ADMIN_ROLES, AdminRole
+from support.browser import Answer, Browser
 from support.console_desk import HOME, ConsoleDesk
 from support.console_rooms import MAIL, put_call, put_key
 
@@ -16,6 +18,8 @@ MARKUP = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>' onclick=x"
 HIDDEN = "pay\u202egnp.exe\u200b\u0007"
 GATED = [path for path, duty in PAGES.items() if duty.roles]
 FORMS = {"/console/keys/revoke": {"id": "abcdefghijkl"}}
+ORDERS = ("/console/api/v1/keys/{id}/revoke",)
+"""What changes something by the API."""
 AT = {"{call}": "c1", "{name}": "mail", "{id}": "abcdefghijkl"}
 
 
@@ -37,12 +41,21 @@ def place(path: str) -> str:
 async def status(desk: ConsoleDesk, path: str, *roles: AdminRole) -> int:
     browser = await desk.holding(*roles)
     await browser.get(HOME)
+    if path in ORDERS:
+        return (await ordered(desk, browser, path)).status
     if path not in FORMS:
         return (await browser.get(place(path))).status
     known = desk.sessions.recognise(browser.jar["__Host-lockgate"])
     assert known is not None
     token = desk.sessions.form_token(known.hash, path)
     return (await browser.post(path, {"token": token, **FORMS[path]})).status
+
+
+async def ordered(desk: ConsoleDesk, browser: Browser, path: str, **headers: str) -> Answer:
+    known = desk.sessions.recognise(browser.jar.get("__Host-lockgate", ""))
+    sent = {"x-lockgate-token": desk.sessions.form_token(known.hash, API) if known else "",
+            "content-type": "application/json", **headers}  # fmt: skip
+    return await browser.post(place(path), {}, **sent)
 
 
 @pytest.mark.parametrize("path", GATED)
@@ -67,6 +80,10 @@ async def test_a_page_without_a_session_or_with_an_invented_one(
         browser.jar = dict(jar)
         if path in FORMS:
             assert (await browser.post(path, FORMS[path])).status == 401
+        elif path in ORDERS:
+            assert (await ordered(desk, browser, path)).status == 401
+        elif path.startswith(API):
+            assert (await browser.get(place(path))).status == 401
         else:
             found = await browser.get(place(path))
             assert found.status == 303
@@ -98,6 +115,37 @@ async def test_a_key_is_not_revoked_from_elsewhere(desk: ConsoleDesk) -> None:
     query = "&".join(f"{k}={v}" for k, v in fields.items())
     assert (await operator.get(f"/console/keys/revoke?{query}")).status == 405
     assert not desk.keys.list()[0].revoked
+
+
+async def test_the_api_is_not_used_from_elsewhere(desk: ConsoleDesk) -> None:
+    """CSRF: without the header, with the token of a form or of another session, as a form of
+    another site would come, and from another origin."""
+    operator, other = await desk.holding("operator"), await desk.holding("operator", who="bob")
+    page = await operator.get("/console/keys")
+    form = page.text.partition('action="/console/keys/revoke"')[2].partition('value="')[2]
+    theirs = (await other.get(f"{API}/session")).text.partition('"token":"')[2].partition('"')[0]
+    (path,) = ORDERS
+    for token in ("", "x", form.partition('"')[0], theirs):
+        found = await ordered(desk, operator, path, **{"x-lockgate-token": token})
+        assert found.status == 403
+    for kind in ("application/x-www-form-urlencoded", "text/plain", "multipart/form-data"):
+        assert (await ordered(desk, operator, path, **{"content-type": kind})).status == 400
+    evil = await ordered(desk, operator, path, origin="https://evil.example")
+    assert evil.status == 403
+    assert (await operator.get(place(path))).status == 405
+    assert not desk.keys.list()[0].revoked
+    assert (await ordered(desk, operator, path)).status == 200
+    assert desk.keys.list()[0].revoked
+
+
+async def test_no_page_of_others_may_read_the_api(desk: ConsoleDesk) -> None:
+    reader = await desk.holding("reader")
+    found = await reader.get(f"{API}/session")
+    assert found.all("access-control-allow-origin") == []
+    assert found.header("cache-control") == "no-store"
+    assert found.header("content-type") == "application/json"
+    evil = await reader.get(f"{API}/session", origin="https://evil.example")
+    assert (evil.status, "token" in evil.text) == (403, False)
 
 
 def inert(text: str) -> bool:

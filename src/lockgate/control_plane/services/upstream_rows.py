@@ -43,3 +43,28 @@ class UpstreamRow(msgspec.Struct, frozen=True):
     """Of the protocol, as spoken over them."""
     tools: tuple[ToolRow, ...]
     """In the order of their names; those that nobody listed lately are not here."""
+
+
+class UpstreamListed(msgspec.Struct, frozen=True):
+    """An upstream in a list: see ``UpstreamRow``."""
+
+    name: str
+    kind: Literal["http", "stdio"]
+    endpoint: str
+    trust: str
+    region: str
+    data_classes: tuple[str, ...]
+    sharing: str
+    credential: str
+    state: State
+    reason: str
+    links: int
+    running: int
+    tools: int
+    """How many were listed lately."""
+
+
+def listed(row: UpstreamRow) -> UpstreamListed:
+    said = msgspec.structs.asdict(row)
+    del said["eras"]
+    return UpstreamListed(**{**said, "tools": len(row.tools)})
