@@ -114,7 +114,7 @@ class _Answers:
             response = await self._signing.begin_for(f"{url.path}?{url.query}".rstrip("?"))
         else:
             response = told("Signed out", "Sign in again.", status=401)
-            response.headers["hx-refresh"] = "true"
+            response.headers["hx-redirect"] = HOME
         drop_cookie(response, SESSION)
         return response
 

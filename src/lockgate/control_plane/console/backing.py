@@ -91,7 +91,9 @@ class NewId(Exception):
 async def visitor_of(request: Request, backing: Backing, *, touch: bool = True) -> Visitor:
     """Raises ``SignedOut``. Whoever holds other roles than when their session got its id gets a new
     one: what was caught of the old is worth nothing to whoever waits for more. ``touch``: it is a
-    request of the person; without it nothing changes, and whoever is due a new id is signed out."""
+    request of the person; without it nothing changes, and whoever is due a new id is signed out.
+    What a page asks for by itself (htmx says so) is none: an open page must not keep a session."""
+    touch = touch and "hx-request" not in request.headers
     cookie = request.cookies.get(SESSION, "")
     found = await asyncio.to_thread(_recognise, cookie, backing, touch) if cookie else None
     if found is None:

@@ -21,6 +21,8 @@ KEEP_ALIVE_SECONDS = 15.0
 """Between two signs of life; whether the session still stands is looked at with each."""
 MOST_STREAMS = 3
 """Of one session in this worker. Browsers open six connections to one host (HTTP/1.1)."""
+MOST_OF_PERSON = 12
+"""The same over all their sessions: anybody in the company can sign in, as often as they like."""
 RETRY_MS = 3_000
 ENDED = b"event: ended\ndata: 1\n\n"
 """The session is over: the page goes to where one signs in."""
@@ -33,6 +35,7 @@ class Live:
         self._backing = backing
         self._keep_alive = keep_alive
         self._open: Counter[str] = Counter()
+        """By session, and by person."""
 
     async def stream(self, request: Request) -> Response:
         """``since``, or the last event's id of a browser that comes back: how far the page goes.
@@ -45,17 +48,15 @@ class Live:
         since = read(said)
         if since is None or not topics_for(visitor.roles).issuperset(since):
             return told("Not here", "There is no such stream.", status=400)
-        owner = visitor.session.hash
-        if self._open[owner] >= MOST_STREAMS:
-            return told("Too many", "Too many pages of this session are open.", status=429)
-        self._open[owner] += 1
+        session, person = visitor.session.hash, visitor.session.identity
+        if self._open[session] >= MOST_STREAMS or self._open[person] >= MOST_OF_PERSON:
+            return told("Too many", "Too many pages are open.", status=429)
+        self._open.update((session, person))
         events = self._events(request, visitor, since)
-        return _Stream(events, lambda: self._free(owner))
+        return _Stream(events, lambda: self._free(session, person))
 
-    def _free(self, owner: str) -> None:
-        self._open[owner] -= 1
-        if not self._open[owner]:
-            del self._open[owner]
+    def _free(self, *owners: str) -> None:
+        self._open -= Counter(owners)
 
     async def _events(
         self, request: Request, visitor: Visitor, seen: Versions

@@ -3,8 +3,10 @@ from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import pytest
+from starlette.requests import Request
 
-from lockgate.control_plane.console.live import ENDED, MOST_STREAMS, RENEWED
+from lockgate.control_plane.console.live import ENDED, MOST_OF_PERSON, MOST_STREAMS, RENEWED, Live
+from lockgate.control_plane.console.pages import SESSION
 from lockgate.model.privilege import Privilege
 from support.asgi import Visit
 from support.browser import Browser
@@ -146,3 +148,31 @@ async def test_who_is_signed_out_or_due_a_new_id_asks_for_the_page_again(lively:
         await visit.until(lambda v: v.over)
         assert (visit.status, visit.body) == (200, word)
     assert await lively.is_in(alice), "looking has not used the old id up"
+
+
+async def test_a_person_has_so_many_streams_over_all_their_sessions(lively: Desk) -> None:
+    held = []
+    for _ in range(MOST_OF_PERSON // MOST_STREAMS):
+        alice = await lively.signed_in()
+        held += [lively.open(alice) for _ in range(MOST_STREAMS)]
+    for visit in held:
+        await visit.until(lambda v: b"retry:" in v.body)
+    more = lively.open(await lively.signed_in())
+    await more.until(lambda v: v.over)
+    assert more.status == 429
+
+
+async def test_a_quiet_stream_gives_signs_of_life_and_looks_at_its_session(lively: Desk) -> None:
+    """Here every few milliseconds instead of every 15 seconds; nothing changes meanwhile."""
+    alice = await lively.signed_in()
+    cookie = "; ".join(f"{k}={v}" for k, v in alice.jar.items())
+    visit = Visit("GET", "/console/live", {"cookie": cookie}, b"", b"since=privilege:0")
+    live = Live(lively.backing, keep_alive=0.01)
+    response = await live.stream(Request(visit.scope, visit.receive))
+    lively.tasks.append(asyncio.ensure_future(response(visit.scope, visit.receive, visit.send)))
+    await visit.until(lambda v: v.body.count(b": still here") >= 2)
+    known = lively.sessions.recognise(alice.jar[SESSION])
+    assert known is not None
+    lively.store.end(known.hash)
+    await visit.until(lambda v: v.over)
+    assert visit.body.endswith(ENDED)
