@@ -7,12 +7,14 @@ import msgspec
 import pytest
 
 from lockgate.control_plane.console.api import API
+from lockgate.control_plane.console.live import ENDED
 from lockgate.control_plane.services.duties import PAGES
 from lockgate.control_plane.services.upstream_rows import ToolRow
 from lockgate.model.privilege import ADMIN_ROLES, AdminRole
 from support.browser import Answer, Browser
 from support.console_desk import HOME, ConsoleDesk
 from support.console_rooms import MAIL, put_call, put_key
+from support.live_desk import live_desk
 
 MARKUP = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>' onclick=x"
 HIDDEN = "pay\u202egnp.exe\u200b\u0007"
@@ -146,6 +148,35 @@ async def test_no_page_of_others_may_read_the_api(desk: ConsoleDesk) -> None:
     assert found.header("content-type") == "application/json"
     evil = await reader.get(f"{API}/session", origin="https://evil.example")
     assert (evil.status, "token" in evil.text) == (403, False)
+
+
+@pytest.mark.parametrize("path", [*GATED, "/console/live", "/console/", f"{API}/session"])
+async def test_under_another_name_or_from_another_origin(desk: ConsoleDesk, path: str) -> None:
+    """DNS rebinding, and pages of others that carry the cookie along."""
+    browser = await desk.holding(*ADMIN_ROLES)
+    evil = await browser.get(place(path), origin="https://evil.example")
+    assert (evil.status, "wire.bad-origin" in evil.text) == (403, True)
+    browser.origin = "https://evil.example"
+    rebound = await browser.get(place(path))
+    assert (rebound.status, "wire.bad-host" in rebound.text) == (421, True)
+
+
+async def test_a_stream_of_whoever_was_signed_out_by_the_provider() -> None:
+    """A thief listens on with a stolen session: it ends with the next change or sign of life."""
+    async with live_desk() as desk:
+        alice = await desk.signed_in()
+        stream = desk.open(alice)
+        await stream.until(lambda v: b"retry:" in v.body)
+        token = desk.issuer.logout_token()
+        told = await desk.browser().post("/console/backchannel-logout", {"logout_token": token})
+        assert told.status == 200
+        desk.role()
+        await stream.until(lambda v: v.over)
+        assert stream.body.endswith(ENDED)
+        assert b"changed" not in stream.body
+        again = desk.open(alice)
+        await again.until(lambda v: v.over)
+        assert again.body == ENDED
 
 
 def inert(text: str) -> bool:
