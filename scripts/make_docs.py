@@ -4,7 +4,7 @@ A new generated document is one function and one line in ``GENERATORS``.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from inspect import cleandoc
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Any
 from typer.main import get_command
 
 from lockgate.app.program import complete
-from lockgate.control_plane.services.duties import COMMANDS, PAGES
+from lockgate.control_plane.console.openapi import document
+from lockgate.control_plane.services.duties import COMMANDS, PAGES, Duty
 from lockgate.model.privilege import AdminRole
 from lockgate.model.reason import Reason
 from lockgate.model.reasons import REASONS
@@ -111,9 +112,10 @@ def _help(command: Any, context: Any, path: str) -> Iterator[str]:
 _ABOUT_ROLES = """\
 # What takes which admin role
 
-With `admin.enforced: true`; without it, nothing does. [admin.md](admin.md) says how roles are had.
-Any one of the roles named is enough. Contents are arguments, answers and whom it is about; who did
-something is told to all whom the command takes.
+Commands with `admin.enforced: true`, without it none does; pages of the console always.
+[admin.md](admin.md) says how roles are had. Any one of the roles named is enough.
+Contents are arguments, answers and whom it is about; who did something is told to all whom the
+command takes.
 
 Generated from `control_plane/services/duties.py` by `make docs`; do not edit."""
 
@@ -122,11 +124,10 @@ def roles() -> Iterator[str]:
     """``docs/roles.md``: the table of duties."""
     yield _ABOUT_ROLES
     yield "\n| Command | Takes | Contents shown to |\n|---|---|---|"
-    for name, duty in COMMANDS.items():
-        if duty.roles:
-            contents = _named(duty.contents) if duty.contents else "-"
-            yield f"| `{name}` | {_named(duty.roles)} | {contents} |"
+    yield from _taking(COMMANDS)
     yield "\n`import` takes it to write; `--dry-run` takes none."
+    yield "\n| Page of the console | Takes | Contents shown to |\n|---|---|---|"
+    yield from _taking(PAGES)
     free = [(name, duty) for name, duty in {**COMMANDS, **PAGES}.items() if not duty.roles]
     yield "\n| Takes none | Since it |\n|---|---|"
     for because in dict.fromkeys(duty.because for _, duty in free):
@@ -134,8 +135,78 @@ def roles() -> Iterator[str]:
         yield f"| {names} | {because} |"
 
 
+def _taking(duties: Mapping[str, Duty]) -> Iterator[str]:
+    for name, duty in duties.items():
+        if duty.roles:
+            contents = _named(duty.contents) if duty.contents else "-"
+            yield f"| `{name}` | {_named(duty.roles)} | {contents} |"
+
+
 def _named(found: tuple[AdminRole, ...]) -> str:
     return " or ".join(f"`{role}`" for role in found)
+
+
+_ABOUT_API = """\
+# The console's API
+
+Below `/console/api/v1`, for programs that act for somebody who is signed in to the console: the
+same data, the same [roles](roles.md) as its pages. The description for tools (OpenAPI 3.1) is
+`/console/api/v1/openapi.json`.
+
+The session's cookie says who asks. What changes something is sent with
+`content-type: application/json` and the header `X-Lockgate-Token`, whose value `GET /session`
+tells; it is good until the session gets a new id (409: ask for it again). What goes wrong is told
+as `application/problem+json` (RFC 9457). Times are in milliseconds since the Unix epoch. A list
+goes on with `cursor`, the `next` of the answer before, until that is null.
+
+Generated from `control_plane/console/api.py` by `make docs`; do not edit."""
+
+
+def api() -> Iterator[str]:
+    """``docs/api.md``: what the OpenAPI document says, for people."""
+    yield _ABOUT_API
+    said = document()
+    schemas = said["components"]["schemas"]
+    for path, methods in said["paths"].items():
+        for method, one in methods.items():
+            yield f"\n## {method.upper()} {path}\n\n{one['summary']}. Answers `{_answer(one)}`."
+            takes = " or ".join(f"`{role}`" for role in one["x-lockgate-roles"])
+            yield f"Takes {takes or 'no role'}."
+            yield from _parameters(one["parameters"])
+    yield "\n# What is answered"
+    for name, schema in sorted(schemas.items()):
+        yield f"\n## {name}\n\n{_on_one_line(schema.get('description', ''))}\n"
+        for field, kind in schema.get("properties", {}).items():
+            yield f"- `{field}`: {_kind(kind)}"
+
+
+def _parameters(found: list[dict[str, Any]]) -> Iterator[str]:
+    asked = [one for one in found if one["in"] == "query"]
+    if asked:
+        yield "\n| Parameter | Kind | |\n|---|---|---|"
+    for one in asked:
+        yield f"| `{one['name']}` | {_kind(one['schema'])} | {one['description']} |"
+
+
+def _answer(operation: dict[str, Any]) -> str:
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    return str(schema["$ref"]).rpartition("/")[2]
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rpartition('/')[2]}`"
+    if "anyOf" in schema:
+        return " or ".join(map(_kind, schema["anyOf"]))
+    if "enum" in schema:
+        return ", ".join(f"`{one}`" for one in schema["enum"] if one)
+    if schema.get("type") == "array":
+        return f"list of {_kind(schema['items'])}"
+    return str(schema.get("type", "anything"))
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split()).replace("``", "`")
 
 
 GENERATORS: dict[str, Callable[[], Iterator[str]]] = {
@@ -143,6 +214,7 @@ GENERATORS: dict[str, Callable[[], Iterator[str]]] = {
     "docs/controls.md": controls,
     "docs/cli.md": commands,
     "docs/roles.md": roles,
+    "docs/api.md": api,
 }
 
 

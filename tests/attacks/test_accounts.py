@@ -242,11 +242,12 @@ async def test_a_consent_is_worth_nothing_to_whoever_signs_in_afterwards(people:
     sent = browser.post(f"{people.gate.base}/connect", fields_of(shown))
     back = browser.follow(sent, {}, f"{people.gate.base}/connect/callback").url
     del browser.cookies[people.provider.issuer]
-    browser.follow(
+    signed = browser.follow(
         browser.get(f"{people.gate.base}/console/sign-in"),
         {"login": "alice", "password": "password"},
-        f"{people.gate.base}/console/\0",
+        f"{people.gate.base}/console/callback",
     )
+    browser.get(signed.url)
     page = browser.get(back)
     assert (page.status, "connect.other-person" in page.text) == (403, True)
     assert "upstream.connect" in text_of(await call(people, "bob"))

@@ -1,9 +1,12 @@
 """Administrators' browsers before a real gateway with two workers and a real identity provider."""
 
+import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -131,6 +134,29 @@ async def test_a_recovery_code_from_the_machine_lets_a_browser_in_once(site: Sit
     assert again.status == 403
     assert code not in site.gate.log
     assert code.replace("-", "") not in str(site.gate.journal())
+
+
+async def test_a_page_is_told_of_what_another_process_changed_until_the_gateway_ends(
+    site: Site,
+) -> None:
+    """The command line grants nothing here: it is another process with the same database."""
+    bob = await site.signed_in("bob")
+    page = await bob.get(ROLES)
+    since = page.text.partition('data-since="')[2].partition('"')[0]
+    connection = http.client.HTTPConnection(site.origin.partition("://")[2], timeout=20)
+    cookie = "; ".join(f"{name}={value}" for name, value in bob.jar.items())
+    connection.request("GET", f"/console/live?since={quote(since)}", headers={"cookie": cookie})
+    stream = connection.getresponse()
+    assert (stream.status, stream.readline(), stream.readline()) == (200, b"retry: 3000\n", b"\n")
+    site.gate.cli("admin", "request", "operator", "--reason", "more", "--for", "1h")
+    assert stream.readline().startswith(b"id: privilege:")
+    assert stream.readline() == b"event: changed\n"
+    began = time.monotonic()
+    assert site.gate.stop() == 0
+    assert time.monotonic() - began < 10, "no stream keeps a stopping gateway"
+    assert b"ended" not in stream.read(), "the browser comes back by itself"
+    connection.close()
+    site.gate.start()
 
 
 async def test_no_secret_is_in_the_log(site: Site) -> None:

@@ -70,6 +70,10 @@ class Site(msgspec.Struct, frozen=True):
     def home(self) -> str:
         return f"{self.origin}/console/"
 
+    @property
+    def roles(self) -> str:
+        return f"{self.origin}/console/roles"
+
     def changed(self, query: str, *given: object) -> None:
         with closing(sqlite3.connect(self.gate.folder / "data" / "lockgate.db")) as rows:
             rows.execute(query, given)
@@ -129,9 +133,9 @@ async def state(browser: Browser, site: Site) -> StorageState:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser, site: Site, state: StorageState) -> Page:
-    """The console, with Alice signed in."""
+    """The room Roles, with Alice signed in."""
     found = await (await person(browser, state)).new_page()
-    await found.goto(site.home)
+    await found.goto(site.roles)
     assert SIGNED_IN in await found.content()
     return found
 
@@ -155,16 +159,16 @@ async def test_a_role_is_asked_for_and_given(browser: Browser, site: Site) -> No
     """And no page makes the browser complain, or needs anything from elsewhere."""
     alice, bob = await signed_in(browser, site, "alice"), await signed_in(browser, site, "bob")
     complaints = [troubles(alice, site.origin), troubles(bob, site.origin)]
-    await alice.get_by_label("Role").select_option("operator")
+    await alice.goto(site.roles)
+    await alice.get_by_role("combobox", name="Role").select_option("operator")
     await alice.get_by_label("Reason").fill("to rotate a key")
     await alice.get_by_role("button", name="Ask").click()
     await alice.get_by_text("You asked for operator: to rotate a key").wait_for()
-    await bob.goto(site.home)
+    await bob.goto(site.roles)
     row = bob.get_by_role("row").filter(has_text="oidc:alice")
     await row.get_by_role("button", name="Grant").click()
     await bob.get_by_text("None that you may answer.").wait_for()
-    await alice.goto(site.home)
-    await alice.get_by_role("button", name="Give up").wait_for()
+    await alice.get_by_role("button", name="Give up").wait_for()  # by itself: she was told
     assert [r.effect for r in site.gate.rows(kind="admin.changed")] == ["permit", "permit"]
     await alice.get_by_role("button", name="Sign out").click()
     await alice.get_by_role("heading", name="Signed out").wait_for()
@@ -185,6 +189,7 @@ async def test_the_session_is_a_cookie_that_no_script_gets(page: Page, site: Sit
 
 async def test_a_session_that_is_idle_is_over(browser: Browser, site: Site) -> None:
     page = await signed_in(browser, site, "doctor")
+    await page.goto(site.roles)
     idle = "UPDATE console_session SET seen = seen - ? WHERE identity = 'oidc:doctor'"
     site.changed(idle, IDLE_MS)  # as if that time had gone by
     before = site.asked

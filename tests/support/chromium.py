@@ -14,12 +14,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
     Page,
+    Request,
     StorageState,
     async_playwright,
 )
@@ -43,9 +45,12 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-async def person(browser: Browser, state: StorageState | None = None) -> BrowserContext:
-    """Somebody's own browser: no cookies but those of ``state``. It takes any certificate."""
-    context = await browser.new_context(ignore_https_errors=True, storage_state=state)
+async def person(
+    browser: Browser, state: StorageState | None = None, **more: Any
+) -> BrowserContext:
+    """Somebody's own browser: no cookies but those of ``state``. It takes any certificate.
+    ``more``: how large it is, what it prefers."""
+    context = await browser.new_context(ignore_https_errors=True, storage_state=state, **more)
     context.set_default_timeout(15_000)
     return context
 
@@ -63,9 +68,15 @@ def troubles(page: Page, site: str) -> list[str]:
         if said.type == "error":
             note(said.location["url"], said.text)
 
+    # What a page still waits for when it is left is no trouble.
+    def fail(request: Request) -> None:
+        left = request.failure == "net::ERR_ABORTED"
+        if not left or request.resource_type not in ("eventsource", "xhr"):
+            note(request.url, request.failure)
+
     page.on("console", hear)
     page.on("pageerror", lambda error: note(page.url, str(error)))
-    page.on("requestfailed", lambda request: note(request.url, request.failure))
+    page.on("requestfailed", fail)
     return found
 
 

@@ -21,13 +21,17 @@ from lockgate.control_plane.console.sessions import Sessions, SessionStore
 from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.privileges import Privileges, Rules
+from lockgate.control_plane.services.upstream_rows import UpstreamRow
 from lockgate.identity.id_token import IdTokenCheck
 from lockgate.identity.logout_token import LogoutCheck
 from lockgate.model import AuditEvent
+from lockgate.model.privilege import AdminRole
+from lockgate.store.calls import StoredCalls
 from lockgate.store.console_sessions import MemoryConsoleSessions
 from lockgate.store.directory import Directory
-from lockgate.store.memory_events import MemoryEvents
+from lockgate.store.events import StoredEvents
 from lockgate.store.memory_inquiries import MemoryInquiries
+from lockgate.store.memory_keys import MemoryKeys
 from lockgate.store.memory_people import MemoryPeople
 from lockgate.store.recovery import MemoryRecovery
 from lockgate.store.relations import MemoryRelations
@@ -35,7 +39,9 @@ from lockgate.store.sealing import AesGcmSealer
 from lockgate.store.standing import HeldStanding
 from support.browser import Answer, Browser, to_application
 from support.house import EDGE, House
+from support.inquiries import role as held_role
 from support.issuer import CLIENT, ISSUER, SECRET, Issuer
+from support.scratch_database import scratch_database
 
 ORIGIN = "https://gate.example:8765"
 HOME, ROLES = "/console/", "/console/roles"
@@ -60,7 +66,10 @@ class ConsoleDesk:
         self.store = store or MemoryConsoleSessions()
         self.inquiries = MemoryInquiries(self.now_ms)
         self.recovery = MemoryRecovery()
-        self.events = MemoryEvents()
+        self.engine = scratch_database()
+        self.events = StoredEvents(self.engine)
+        self.keys, self.people = MemoryKeys(), MemoryPeople()
+        self.upstreams: tuple[UpstreamRow, ...] = ()
         self.rules = Rules(granters=frozenset({"oidc:carol", "oidc:dave", "oidc:alice"}))
         self.refused: list[tuple[str, str]] = []
         self.later = 0
@@ -82,6 +91,7 @@ class ConsoleDesk:
             lambda: self.rules, Logouts(check, ends, self.now_ms), b"pepper",
             lambda reason, peer: self.refused.append((reason, peer)), self.news,
             self.inquiries, self.approvers, self,
+            StoredCalls(self.engine), self.keys, self.people, lambda: self.upstreams,
         )  # fmt: skip
         self.application = console(self.backing)
         self._house: House | None = None
@@ -107,6 +117,19 @@ class ConsoleDesk:
         """Know who holds which role now."""
         self.standing.refresh(self.now_ms())
         self.directory.refresh(self.now_ms())
+
+    def hold(self, who: str, *roles: AdminRole) -> None:
+        """``who`` has these roles from now on."""
+        for role in roles:
+            id = f"held-{len(self.inquiries.listed())}"
+            held = held_role(f"oidc:{who}", role, self.now_ms(), id=id, digest=id)
+            self.inquiries.add(held, b"")
+        self.look()
+
+    async def holding(self, *roles: AdminRole, who: str = "alice") -> Browser:
+        """Signed in, with these roles."""
+        self.hold(who, *roles)
+        return await self.signed_in(who)
 
     def versions(self) -> Mapping[str, int]:
         """As of the feed."""

@@ -9,6 +9,7 @@ from lockgate.app.previews import Previews
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import Console, rules_of
 from lockgate.app.stamps import now_ms
+from lockgate.app.upstream_rows import UpstreamRows
 from lockgate.app.wiring import Plant
 from lockgate.control_plane.console.application import console
 from lockgate.control_plane.console.backing import Backing
@@ -17,6 +18,7 @@ from lockgate.control_plane.console.sessions import Sessions
 from lockgate.control_plane.console.visitors import Visitors
 from lockgate.control_plane.services.logouts import Logouts
 from lockgate.identity.id_token import IdTokenCheck
+from lockgate.store.calls import StoredCalls
 from lockgate.store.console_sessions import StoredConsoleSessions
 from lockgate.store.feed import StoredFeed
 from lockgate.store.recovery import StoredRecovery
@@ -31,7 +33,8 @@ def console_for(
 ) -> Joined:
     """``settings``: those in force when asked. Raises ``ReferenceBroken`` and ``StoreDown``."""
     asked, stores = settings().console, plant.stores
-    news = News(StoredFeed(stores.engine), {})
+    upstreams = UpstreamRows(plant, settings)
+    news = News(StoredFeed(stores.engine), {"upstreams": upstreams.version})
     backing = Backing(
         provider=provider_of(plant, asked, asked.issuer or ""),
         sessions=Sessions(StoredConsoleSessions(stores.engine), plant.sealer, now_ms, urandom),
@@ -45,6 +48,10 @@ def console_for(
         inquiries=plant.inquiries,
         approvers=plant.approvers,
         previews=previews,
+        calls=StoredCalls(stores.engine),
+        keys=stores.keys,
+        people=stores.people,
+        upstreams=upstreams,
     )
     return Joined(console(backing), Visitors(backing), news)
 

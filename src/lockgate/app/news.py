@@ -2,6 +2,7 @@
 knows. Asked for only while somebody wants to know."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
@@ -29,7 +30,8 @@ class News:
         self._looked = float("-inf")
         self._wanted = asyncio.Event()
         self._round = asyncio.Condition()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
+        """How many wait for each topic."""
         self._stopped = False
 
     def task(self) -> Coroutine[Any, Any, None]:
@@ -44,20 +46,20 @@ class News:
 
     async def now(self, topics: frozenset[str]) -> Versions:
         """Raises ``StoreDown``."""
-        if self._old:
-            await self._look()
+        if self._old or not topics.issubset(self._known):
+            await self._look(topics)
         return self._of(topics)
 
     async def wait(self, topics: frozenset[str], since: Versions) -> Versions:
         """Raises ``Stopping``. A look that fails is made again; whoever waits goes on waiting."""
-        self._waiting += 1
+        self._waiting.update(topics)
         if self._old:
             self._wanted.set()
         try:
             async with self._round:
                 await self._round.wait_for(lambda: self._stopped or self._differs(topics, since))
         finally:
-            self._waiting -= 1
+            self._waiting -= Counter(topics)
         if self._stopped:
             raise Stopping
         return self._of(topics)
@@ -76,12 +78,13 @@ class News:
         if self._stopped:
             await self._tell()
         elif self._waiting:
-            await self._look()
+            await self._look(frozenset(self._waiting))
 
-    async def _look(self) -> None:
+    async def _look(self, topics: frozenset[str]) -> None:
         began = asyncio.get_running_loop().time()
         found = await asyncio.to_thread(self._feed.versions)
-        self._known = {**found, **{topic: ask() for topic, ask in self._own.items()}}
+        own = {topic: ask() for topic, ask in self._own.items() if topic in topics}
+        self._known = {**self._known, **found, **own}
         self._looked = began
         await self._tell()
 

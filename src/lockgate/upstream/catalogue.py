@@ -124,6 +124,12 @@ class ToolCache:
         found = self._find(upstream, terms)
         return found.get(name) if found is not None else None
 
+    def listed(self, upstream: str) -> tuple[Tool, ...]:
+        """Each definition that is in any list that is kept, also in one that is stale."""
+        lists = [one for key, one in self._lists.items() if key[0] == upstream]
+        found = {(tool.name, tool.hash): tool for one in lists for tool in one.tools.values()}
+        return tuple(found[key] for key in sorted(found))
+
     def outdate(self, upstream: str, terms: Terms) -> None:
         """Over the link held on these terms the upstream said that its tools changed."""
         self._lists.pop((upstream, terms), None)

@@ -201,3 +201,16 @@ def test_registry_says_which_a_replacement_would_change() -> None:
     assert registry.changed([one, other]) == {"two"}
     assert registry.changed([two]) == {"one"}
     assert Registry().changed([one]) == frozenset(), "what is new has nothing to lose"
+
+
+def test_what_anybody_listed_is_told_once_for_each_definition() -> None:
+    cache = ToolCache(Clock())
+    other = Tool("own", "t", b'{"a":1}', b"{}")
+    cache.put(OWN, Terms("alice"), [a_tool(), a_tool("b")])
+    cache.put(OWN, Terms("bob"), [other, a_tool("b")])
+    cache.put(Upstream("else"), Terms("bob"), [a_tool("c")])
+    found = cache.listed("own")
+    assert [tool.name for tool in found] == ["b", "t", "t"]
+    assert {tool.hash for tool in found[1:]} == {a_tool().hash, other.hash}
+    cache.forget("own")
+    assert cache.listed("own") == ()

@@ -62,7 +62,7 @@ def say_question(seen: Shown, told: Mapping[str, Any], found: History) -> None:
     _say("arguments", _arguments(told["arguments"]))
     if one.kind != "call":  # of a call they say no more than the arguments
         for name, value in told["facts"].items():
-            _say(name, value)
+            say(f"{name}:", *value.split("\n"))
     _say("on yes", _promise(told["on_yes"]) if one.kind in ("call", "grant") else "it takes effect")
     _say("needs", counts(told["needs"]))
     _say("still", counts(told["missing"]))

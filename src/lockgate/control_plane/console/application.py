@@ -10,17 +10,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from lockgate.control_plane.console import calls, keys, upstreams
+from lockgate.control_plane.console.api import API, api_routes
 from lockgate.control_plane.console.approvals import ApprovalPages
 from lockgate.control_plane.console.assets import FOR_GOOD
 from lockgate.control_plane.console.assets import PATH as ASSETS
 from lockgate.control_plane.console.assets import answer as asset
-from lockgate.control_plane.console.backing import Backing, FormRejected, NewId, SignedOut
+from lockgate.control_plane.console.backing import (
+    Backing,
+    FormRejected,
+    NewId,
+    SignedOut,
+    Visitor,
+)
 from lockgate.control_plane.console.failures import SignInFailed
+from lockgate.control_plane.console.keys import REVOKE
 from lockgate.control_plane.console.live import Live
+from lockgate.control_plane.console.openapi import PATH as OPENAPI
+from lockgate.control_plane.console.openapi import answer as openapi
 from lockgate.control_plane.console.overview import overview
 from lockgate.control_plane.console.pages import HEADERS, HOME, SESSION, drop_cookie, go, told
+from lockgate.control_plane.console.problems import BadRequest, problem
 from lockgate.control_plane.console.roles import RolePages
-from lockgate.control_plane.console.rooms import APPROVALS, ROLES
+from lockgate.control_plane.console.rooms import APPROVALS, CALLS, KEYS, ROLES, UPSTREAMS
 from lockgate.control_plane.console.sign_in import SignInPages
 from lockgate.control_plane.console.visit import shown, taken
 from lockgate.control_plane.services.refused import Refused
@@ -58,11 +70,19 @@ def routes(backing: Backing) -> list[Route]:
         shown(backing, f"{APPROVALS}/{{id}}/sign-in", approvals.sign_in),
         taken(backing, f"{APPROVALS}/answer", approvals.answer),
         taken(backing, f"{APPROVALS}/withdraw", approvals.withdraw),
+        shown(backing, CALLS, calls.listed),
+        shown(backing, f"{CALLS}/{{call}}", calls.one),
+        shown(backing, UPSTREAMS, upstreams.listed),
+        shown(backing, f"{UPSTREAMS}/{{name}}", upstreams.one),
+        shown(backing, KEYS, keys.listed),
+        taken(backing, REVOKE, keys.revoke),
         shown(backing, ROLES, roles.room),
         taken(backing, "/console/request", roles.ask),
         taken(backing, "/console/grant", roles.grant),
         taken(backing, "/console/deny", roles.deny),
         taken(backing, "/console/revoke", roles.revoke),
+        *api_routes(backing),
+        Route(OPENAPI, openapi),
         Route("/console/sign-in", signing.begin),
         Route("/console/callback", signing.back),
         Route("/console/recover", signing.ask_code),
@@ -87,7 +107,7 @@ class _Answers:
         return {
             Refused: self.refused, SignedOut: self.signed_out, NewId: self.changed,
             FormRejected: self.rejected, SignInFailed: self.failed, StoreDown: self.down,
-            EventRefused: self.down, HTTPException: self.unknown,
+            EventRefused: self.down, HTTPException: self.unknown, BadRequest: self.bad,
         }  # fmt: skip
 
     async def refused(self, request: Request, error: Refused) -> Response:
@@ -95,12 +115,14 @@ class _Answers:
 
     async def signed_out(self, request: Request, _: SignedOut) -> Response:
         """Whoever asks for a page signs in and comes back to it."""
+        if _is_api(request):
+            return problem(401, "Nobody is signed in.", "Sign in at /console/.")
         if request.method == "GET" and "hx-request" not in request.headers:
             url = request.url
             response = await self._signing.begin_for(f"{url.path}?{url.query}".rstrip("?"))
         else:
             response = told("Signed out", "Sign in again.", status=401)
-            response.headers["hx-refresh"] = "true"
+            response.headers["hx-redirect"] = HOME
         drop_cookie(response, SESSION)
         return response
 
@@ -125,8 +147,12 @@ class _Answers:
         log.error("the console cannot work: %s", error)
         return _told(request, "Not available", "Nothing was done. Try again later.", status=503)
 
+    async def bad(self, request: Request, error: BadRequest) -> Response:
+        return _told(request, "Not understood", str(error), status=400)
+
     async def unknown(self, request: Request, error: HTTPException) -> Response:
-        return _told(request, "Not here", "There is no such page.", status=error.status_code)
+        what = "thing" if _is_api(request) else "page"
+        return _told(request, "Not here", f"There is no such {what}.", status=error.status_code)
 
     def _note(self, request: Request, reason: str, why: str) -> None:
         peer = request.client.host if request.client else ""
@@ -134,9 +160,18 @@ class _Answers:
         self._refused(reason, peer)
 
 
+def _is_api(request: Request) -> bool:
+    return request.url.path.startswith(f"{API}/")
+
+
 def _told(request: Request, title: str, *lines: str, status: int) -> Response:
-    """In the visitor's own frame, where it is known who that is."""
-    return told(title, *lines, status=status, frame=getattr(request.state, "frame", None))
+    """In the visitor's own frame, where it is known who that is; a new id is theirs also then."""
+    if _is_api(request):
+        page = problem(status, *lines)
+    else:
+        page = told(title, *lines, status=status, frame=getattr(request.state, "frame", None))
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    return visitor.keep(page) if visitor else page
 
 
 def _guarded(application: Application) -> Application:

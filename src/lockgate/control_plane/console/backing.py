@@ -13,15 +13,20 @@ from starlette.responses import Response
 from lockgate.approval.approvers import Approvers
 from lockgate.approval.payload import StoredCall
 from lockgate.approval.ports import InquiryStore
+from lockgate.audit.ports import EventStore
 from lockgate.control_plane.console.changes import Changes
 from lockgate.control_plane.console.pages import SESSION, put_cookie
 from lockgate.control_plane.console.provider import Provider
 from lockgate.control_plane.console.sessions import Sessions
-from lockgate.control_plane.services.acting import Actor, EventAppender
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.approvals import Approvals
+from lockgate.control_plane.services.calls import CallStore
+from lockgate.control_plane.services.key_rows import PeopleRead
+from lockgate.control_plane.services.keys import KeyStore
 from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.privileges import Privileges, Rules
 from lockgate.control_plane.services.recovery import Recovery, RecoveryStore
+from lockgate.control_plane.services.upstream_rows import UpstreamRow
 from lockgate.model.console import ConsoleSession
 from lockgate.model.privilege import RECOVERY, AdminRole
 
@@ -50,7 +55,7 @@ class Backing(msgspec.Struct, frozen=True):
     provider: Provider
     sessions: Sessions
     recovery: RecoveryStore
-    events: EventAppender
+    events: EventStore
     rules: Callable[[], Rules]
     """As the settings are now."""
     logouts: Logouts
@@ -61,6 +66,11 @@ class Backing(msgspec.Struct, frozen=True):
     inquiries: InquiryStore
     approvers: Approvers
     previews: Previews
+    calls: CallStore
+    keys: KeyStore
+    people: PeopleRead
+    upstreams: Callable[[], tuple[UpstreamRow, ...]]
+    """As this worker knows them. In memory: asked in the loop."""
 
     def privileges_of(self, actor: Actor) -> Privileges:
         return Privileges(self.approvals_of(actor), self.rules())
@@ -104,7 +114,9 @@ class NewId(Exception):
 async def visitor_of(request: Request, backing: Backing, *, touch: bool = True) -> Visitor:
     """Raises ``SignedOut``. Whoever holds other roles than when their session got its id gets a new
     one: what was caught of the old is worth nothing to whoever waits for more. ``touch``: it is a
-    request of the person; without it nothing changes, and whoever is due a new id is signed out."""
+    request of the person; without it nothing changes, and whoever is due a new id is signed out.
+    What a page asks for by itself (htmx says so) is none: an open page must not keep a session."""
+    touch = touch and "hx-request" not in request.headers
     cookie = request.cookies.get(SESSION, "")
     found = await asyncio.to_thread(_recognise, cookie, backing, touch) if cookie else None
     if found is None:

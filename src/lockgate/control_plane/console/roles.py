@@ -29,7 +29,7 @@ class RolePages:
         self._backing = backing
 
     async def room(self, visit: Visit) -> Response:
-        seen = await asyncio.to_thread(self._seen, visit.visitor)
+        seen = await asyncio.to_thread(self.seen, visit.visitor)
         return visit.page(
             "roles.html", "Who may change the gateway",
             held=seen.held, asked=seen.asked, waiting=seen.waiting, roles=ADMIN_ROLES,
@@ -59,7 +59,8 @@ class RolePages:
         await asyncio.to_thread(step, service, visit.fields.get("id", ""))
         return go(ROLES)
 
-    def _seen(self, visitor: Visitor) -> Seen:
+    def seen(self, visitor: Visitor) -> Seen:
+        """Blocks; raises ``StoreDown``."""
         mine, rules = visitor.session.identity, self._backing.rules()
         now = self._backing.sessions.now_ms()
         found = [(p, state_of(p, now)) for p in self._backing.privileges_of(visitor.actor).list()]

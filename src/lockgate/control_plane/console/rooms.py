@@ -7,6 +7,7 @@ from lockgate.control_plane.console.pages import HOME
 from lockgate.control_plane.services.duties import PAGES
 from lockgate.model.privilege import AdminRole
 
+CALLS, UPSTREAMS, KEYS = "/console/calls", "/console/upstreams", "/console/keys"
 ROLES = "/console/roles"
 APPROVALS = "/console/approvals"
 
@@ -15,7 +16,15 @@ class Room(msgspec.Struct, frozen=True):
     path: str
     label: str
     topics: frozenset[str] = frozenset()
-    """What it shows, as ``live.Changes`` names it: it is told when that changed."""
+    """What it shows, as ``changes.Changes`` names it: it is told when that changed."""
+    pace: int = 1
+    """Seconds between two looks at it, at least, while it keeps changing."""
+    like: str = ""
+    """What it shows takes the roles of that page; empty: its own."""
+
+    def told_to(self, held: frozenset[AdminRole]) -> frozenset[str]:
+        roles = PAGES[self.like or self.path].roles
+        return self.topics if not roles or held.intersection(roles) else frozenset()
 
     def open_to(self, held: frozenset[AdminRole]) -> bool:
         """Whether these roles are enough to come in."""
@@ -24,8 +33,11 @@ class Room(msgspec.Struct, frozen=True):
 
 
 ROOMS = (
-    Room(HOME, "Overview"),
+    Room(HOME, "Overview", frozenset({"journal"}), pace=5, like=CALLS),
     Room(APPROVALS, "Approvals", frozenset({"inquiry", "delegation"})),
+    Room(CALLS, "Calls", frozenset({"journal"}), pace=2),
+    Room(UPSTREAMS, "Upstreams", frozenset({"upstreams"})),
+    Room(KEYS, "Keys", frozenset({"api_key", "person"})),
     Room(ROLES, "Roles", frozenset({"inquiry"})),
 )
 
@@ -38,4 +50,4 @@ def room_at(path: str) -> Room | None:
 
 def topics_for(held: frozenset[AdminRole]) -> frozenset[str]:
     """What whoever holds these roles may be told of."""
-    return frozenset().union(*(one.topics for one in ROOMS if one.open_to(held)))
+    return frozenset().union(*(one.told_to(held) for one in ROOMS))

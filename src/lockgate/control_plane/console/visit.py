@@ -38,6 +38,8 @@ class Frame(msgspec.Struct, frozen=True):
     """Path and query of this very page."""
     since: str = ""
     """How far what it shows goes; empty for a page that stays as it is."""
+    pace: int = 1
+    """See ``Room``."""
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -118,8 +120,11 @@ def check(visitor: Visitor, duty: Duty) -> None:
 async def frame(request: Request, backing: Backing, visitor: Visitor) -> None:
     """Put what is around the page where also pages that say what went wrong find it. Raises
     ``StoreDown``."""
+    request.state.visitor = visitor
     url, session, room = request.url, visitor.session, room_at(request.url.path)
-    topics = room.topics if room and request.method == "GET" else frozenset()
+    topics: frozenset[str] = frozenset()
+    if room and request.method == "GET":
+        topics = room.told_to(visitor.roles)
     since = await backing.changes.now(topics) if topics else {}
     request.state.frame = Frame(
         name=session.name,
@@ -130,4 +135,5 @@ async def frame(request: Request, backing: Backing, visitor: Visitor) -> None:
         sign_out=backing.sessions.form_token(session.hash, "/console/sign-out"),
         address=f"{url.path}?{url.query}" if url.query else url.path,
         since=written(since),
+        pace=room.pace if room else 1,
     )

@@ -35,6 +35,8 @@ _KEEPING = Duty(("operator",))
 _STOPPING = Duty(("operator", "responder"))
 _JOURNAL = Duty(("reader", "responder", "privacy_officer"), ("privacy_officer",))
 
+_SERVERS = Duty(("reader", "operator", "responder", "policy_author"))
+
 _BEGINS = Duty(because="begins a deployment; there is nothing yet to be kept from anybody")
 _MACHINE = Duty(because="looks at files of this machine, and tells nothing of anybody")
 _RUNS = Duty(because="runs the gateway: whose account may is the machine's to say")
@@ -113,7 +115,22 @@ PAGES: Mapping[str, Duty] = {
     "/console/approvals/withdraw": _ANSWERS,
     "/console/approvals/{id}/preview": Duty(contents=("approver",), because=_ANSWERS.because),
     "/console/approvals/{id}/sign-in": _ANSWERS,
+    "/console/calls": _JOURNAL,
+    "/console/calls/{call}": _JOURNAL,
+    "/console/upstreams": _SERVERS,
+    "/console/upstreams/{name}": _SERVERS,
+    "/console/keys": _WATCHING,
+    "/console/keys/revoke": _STOPPING,
     "/console/roles": _ROLES,
+    "/console/api/v1/session": Duty(because="tells visitors who they are"),
+    "/console/api/v1/upstreams": _SERVERS,
+    "/console/api/v1/upstreams/{name}": _SERVERS,
+    "/console/api/v1/calls": _JOURNAL,
+    "/console/api/v1/calls/{call}": _JOURNAL,
+    "/console/api/v1/keys": _WATCHING,
+    "/console/api/v1/keys/{id}/revoke": _STOPPING,
+    "/console/api/v1/roles": _ROLES,
+    "/console/api/v1/openapi.json": Duty(because="describes the API, and nothing of anybody"),
     "/console/sign-in": _DOOR,
     "/console/callback": _DOOR,
     "/console/recover": Duty(because="takes a recovery code"),

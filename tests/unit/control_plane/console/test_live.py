@@ -1,58 +1,25 @@
 import asyncio
 from collections.abc import AsyncIterator
-from urllib.parse import quote
 
 import pytest
+from starlette.requests import Request
 
-from lockgate.control_plane.console.live import MOST_STREAMS
-from lockgate.control_plane.services.acting import Actor
-from lockgate.model.privilege import AdminRole
+from lockgate.control_plane.console.live import ENDED, MOST_OF_PERSON, MOST_STREAMS, RENEWED, Live
+from lockgate.control_plane.console.pages import SESSION
 from support.asgi import Visit
-from support.browser import Browser
-from support.console_desk import ORIGIN, ROLES, ConsoleDesk
+from support.console_desk import ROLES
+from support.live_desk import LiveDesk, live_desk
 
 CHANGED = b"event: changed\ndata: 1\n\n"
-ENDED = b"event: ended\n"
-
-
-class Desk(ConsoleDesk):
-    """With what keeps the news running."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tasks = [asyncio.ensure_future(self.news.task())]
-
-    def open(self, browser: Browser, since: str = "inquiry:0", **headers: str) -> Visit:
-        said = {"host": ORIGIN.partition("://")[2], **headers,
-                "cookie": "; ".join(f"{k}={v}" for k, v in browser.jar.items())}  # fmt: skip
-        query = f"since={quote(since)}".encode()
-        visit = Visit("GET", "/console/live", said, b"", query)
-        self.tasks.append(asyncio.ensure_future(
-            self.house.ingress(visit.scope, visit.receive, visit.send)))  # fmt: skip
-        return visit
-
-    def role(self, holder: str = "oidc:bob") -> None:
-        """Another one, asked for and given."""
-        roles: tuple[AdminRole, ...] = ("reader", "operator", "approver")
-        role = roles[len(self.privileges.list())]
-        asked = self.backing.privileges_of(Actor(holder, "console")).request(
-            role,
-            "a test",
-            3_600_000,
-        )
-        self.backing.privileges_of(Actor("oidc:carol", "console")).grant(asked.id)
 
 
 @pytest.fixture
-async def lively() -> AsyncIterator[Desk]:
-    desk = Desk()
-    yield desk
-    for task in desk.tasks:
-        task.cancel()
-    await asyncio.wait(desk.tasks)
+async def lively() -> AsyncIterator[LiveDesk]:
+    async with live_desk() as desk:
+        yield desk
 
 
-async def test_a_page_is_told_of_each_change_of_what_it_shows(lively: Desk) -> None:
+async def test_a_page_is_told_of_each_change_of_what_it_shows(lively: LiveDesk) -> None:
     alice = await lively.signed_in()
     visit = lively.open(alice)
     await visit.until(lambda v: b"retry:" in v.body)
@@ -65,7 +32,7 @@ async def test_a_page_is_told_of_each_change_of_what_it_shows(lively: Desk) -> N
     assert b"id: inquiry:" in visit.body
 
 
-async def test_who_comes_back_is_told_what_they_missed(lively: Desk) -> None:
+async def test_who_comes_back_is_told_what_they_missed(lively: LiveDesk) -> None:
     """A browser says the last event's id; it counts, not what the page began with."""
     alice = await lively.signed_in()
     lively.role()
@@ -77,7 +44,7 @@ async def test_who_comes_back_is_told_what_they_missed(lively: Desk) -> None:
     await quiet.until(lambda v: v.body.count(CHANGED) == 1)
 
 
-async def test_a_stream_ends_with_its_session(lively: Desk) -> None:
+async def test_a_stream_ends_with_its_session(lively: LiveDesk) -> None:
     alice = await lively.signed_in()
     visit = lively.open(alice)
     await visit.until(lambda v: b"retry:" in v.body)
@@ -88,17 +55,17 @@ async def test_a_stream_ends_with_its_session(lively: Desk) -> None:
     assert CHANGED not in visit.body
 
 
-async def test_a_stream_ends_when_its_person_holds_other_roles(lively: Desk) -> None:
+async def test_a_stream_ends_when_its_person_holds_other_roles(lively: LiveDesk) -> None:
     """They are due a new session id, and perhaps other rooms."""
     alice = await lively.signed_in()
     visit = lively.open(alice)
     await visit.until(lambda v: b"retry:" in v.body)
-    lively.role("oidc:alice")
+    lively.role("alice")
     await visit.until(lambda v: v.over)
-    assert ENDED in visit.body
+    assert RENEWED in visit.body
 
 
-async def test_a_stream_ends_with_the_gateway(lively: Desk) -> None:
+async def test_a_stream_ends_with_the_gateway(lively: LiveDesk) -> None:
     visit = lively.open(await lively.signed_in())
     await visit.until(lambda v: b"retry:" in v.body)
     lively.news.stop()
@@ -106,7 +73,7 @@ async def test_a_stream_ends_with_the_gateway(lively: Desk) -> None:
     assert ENDED not in visit.body, "the browser comes back, to another worker or the next start"
 
 
-async def test_a_session_has_few_streams_and_what_is_closed_is_free(lively: Desk) -> None:
+async def test_a_session_has_few_streams_and_what_is_closed_is_free(lively: LiveDesk) -> None:
     alice = await lively.signed_in()
     held = [lively.open(alice) for _ in range(MOST_STREAMS)]
     for visit in held:
@@ -123,13 +90,15 @@ async def test_a_session_has_few_streams_and_what_is_closed_is_free(lively: Desk
 
 
 @pytest.mark.parametrize("since", ["", "x", "journal:1", "inquiry:1,none:0"])
-async def test_nobody_is_told_of_what_they_may_not_see(lively: Desk, since: str) -> None:
+async def test_nobody_is_told_of_what_they_may_not_see(lively: LiveDesk, since: str) -> None:
     visit = lively.open(await lively.signed_in(), since)
     await visit.until(lambda v: v.over)
     assert visit.status == 400
 
 
-async def test_looking_at_a_stream_does_not_keep_a_session_from_being_idle(lively: Desk) -> None:
+async def test_looking_at_a_stream_does_not_keep_a_session_from_being_idle(
+    lively: LiveDesk,
+) -> None:
     alice = await lively.signed_in()
     visit = lively.open(alice)
     await visit.until(lambda v: b"retry:" in v.body)
@@ -141,3 +110,44 @@ async def test_looking_at_a_stream_does_not_keep_a_session_from_being_idle(livel
     await visit.until(lambda v: v.over)
     assert ENDED in visit.body
     assert not await lively.is_in(alice)
+
+
+async def test_who_is_signed_out_or_due_a_new_id_asks_for_the_page_again(lively: LiveDesk) -> None:
+    nobody = lively.open(lively.browser())
+    alice = await lively.signed_in()
+    lively.role("alice")
+    other = lively.open(alice)
+    for visit, word in ((nobody, ENDED), (other, RENEWED)):
+        await visit.until(lambda v: v.over)
+        assert (visit.status, visit.body) == (200, word)
+    assert await lively.is_in(alice), "looking has not used the old id up"
+
+
+async def test_a_person_has_so_many_streams_over_all_their_sessions(lively: LiveDesk) -> None:
+    held = []
+    for _ in range(MOST_OF_PERSON // MOST_STREAMS):
+        alice = await lively.signed_in()
+        held += [lively.open(alice) for _ in range(MOST_STREAMS)]
+    for visit in held:
+        await visit.until(lambda v: b"retry:" in v.body)
+    more = lively.open(await lively.signed_in())
+    await more.until(lambda v: v.over)
+    assert more.status == 429
+
+
+async def test_a_quiet_stream_gives_signs_of_life_and_looks_at_its_session(
+    lively: LiveDesk,
+) -> None:
+    """Here every few milliseconds instead of every 15 seconds; nothing changes meanwhile."""
+    alice = await lively.signed_in()
+    cookie = "; ".join(f"{k}={v}" for k, v in alice.jar.items())
+    visit = Visit("GET", "/console/live", {"cookie": cookie}, b"", b"since=inquiry:0")
+    live = Live(lively.backing, keep_alive=0.01)
+    response = await live.stream(Request(visit.scope, visit.receive))
+    lively.tasks.append(asyncio.ensure_future(response(visit.scope, visit.receive, visit.send)))
+    await visit.until(lambda v: v.body.count(b": still here") >= 2)
+    known = lively.sessions.recognise(alice.jar[SESSION])
+    assert known is not None
+    lively.store.end(known.hash)
+    await visit.until(lambda v: v.over)
+    assert visit.body.endswith(ENDED)

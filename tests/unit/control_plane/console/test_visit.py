@@ -39,4 +39,26 @@ async def test_a_page_that_nobody_is_signed_in_for_comes_back_after_the_sign_in(
     back = await desk.back(browser, desk.issuer.authorize(begun.header("location")))
     assert back.header("location") == f"{ROLES}?x=1"
     part = await desk.browser().get(ROLES, **{"hx-request": "true"})
-    assert (part.status, part.header("hx-refresh")) == (401, "true"), "no redirect for a script"
+    assert (part.status, part.header("hx-redirect")) == (401, "/console/"), (
+        "nor signed in by itself"
+    )
+
+
+async def test_a_new_id_is_kept_also_where_the_page_is_refused(desk: ConsoleDesk) -> None:
+    """Else whoever gets a role and then goes where they may not would be signed out."""
+    alice = await desk.holding("policy_author")
+    before = dict(alice.jar)
+    assert (await alice.get("/console/keys")).status == 403
+    assert alice.jar != before
+    assert await desk.is_in(alice)
+
+
+async def test_what_a_page_asks_for_by_itself_does_not_keep_a_session(desk: ConsoleDesk) -> None:
+    """An open page that goes on changing must not stand in for somebody at the desk."""
+    alice = await desk.signed_in()
+    for minutes in (5, 10, 14):
+        desk.later = minutes * 60_000
+        assert (await alice.get(ROLES, **{"hx-request": "true"})).status == 200
+    desk.later = 16 * 60_000
+    assert (await alice.get(ROLES, **{"hx-request": "true"})).status == 401
+    assert not await desk.is_in(alice)

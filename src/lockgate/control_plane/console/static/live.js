@@ -11,6 +11,8 @@
   let since = region().dataset.since;
   let source = null;
   let owed = false;
+  let waiting = null;
+  let last = 0;
 
   const paused = () => sessionStorage.getItem("lockgate-paused") === "yes";
   const busy = () => {
@@ -28,12 +30,19 @@
   const tell = () => say(paused() ? "paused" : "live", paused() ? "Paused" : owed ? "Changed" : "Live");
   const refresh = () => {
     owed = false;
+    last = Date.now();
     htmx.trigger(region(), "news");
     tell();
   };
   const settle = () => {
-    if (owed && !paused() && !busy()) refresh();
-    else tell();
+    clearTimeout(waiting);
+    if (!owed || paused() || busy()) {
+      tell();
+      return;
+    }
+    const early = last + 1000 * Number(region().dataset.pace) - Date.now();
+    if (early > 0) waiting = setTimeout(settle, early);
+    else refresh();
   };
   const close = () => {
     if (source) source.close();
@@ -48,7 +57,8 @@
       owed = true;
       settle();
     });
-    source.addEventListener("ended", () => location.reload());
+    source.addEventListener("ended", () => location.assign("/console/"));
+    source.addEventListener("renewed", () => location.reload());
     source.addEventListener("error", () => {
       say("broken", "Not live; trying again");
       if (source && source.readyState === EventSource.CLOSED) {
