@@ -41,9 +41,10 @@ def _keep(row: Any) -> None:
     columns = {
         "id": row["id"], "holder": row["holder"], "digest": f"role {row['id']}",
         "state": "approved", "created": row["asked"], "kept_until": row["expires"], "version": 1,
+        "title": f"admin role {row['role']}", "agent": "",
     }  # fmt: skip
     body = columns | {
-        "kind": "role", "title": f"admin role {row['role']}", "expires": row["expires"],
+        "kind": "role", "expires": row["expires"],
         "excluded": [row["holder"].partition(":")[2]], "window": row["lasts"],
         "needs": [{"factor": factor, "count": len(givers)}], "tool": {"role": row["role"]},
         "decided": row["granted"],
@@ -52,8 +53,11 @@ def _keep(row: Any) -> None:
     for number, giver in enumerate(givers):
         vote = {"inquiry": row["id"], "voter": giver, "answer": "yes", "digest": columns["digest"],
                 "at": row["granted"], "factors": [factor]}  # fmt: skip
-        _insert("vote", {"inquiry": row["id"], "number": number, "body": json.dumps(vote).encode()})
+        _insert("vote", vote | {"number": number, "body": json.dumps(vote).encode()})
 
 
 def _insert(table: str, row: dict[str, Any]) -> None:
-    op.get_bind().execute(sa.insert(sa.table(table, *map(sa.column, row))).values(**row))
+    """Of ``row``, what the table has a column for."""
+    there = {one["name"] for one in sa.inspect(op.get_bind()).get_columns(table)}
+    kept = {name: value for name, value in row.items() if name in there}
+    op.get_bind().execute(sa.insert(sa.table(table, *map(sa.column, kept))).values(**kept))
