@@ -118,5 +118,5 @@ class HeldServer:
 
 
 async def together(*work: Any) -> list[Any]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         return list(await asyncio.gather(*work))

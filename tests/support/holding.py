@@ -73,7 +73,7 @@ async def execute(stage: Stage) -> None:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - nothing says so
             await asyncio.sleep(0)
 
