@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import uvicorn
 
-from lockgate.app.server import Running, address_of, listen, opened, server_config
+from lockgate.app.listening import address_of, listen
+from lockgate.app.server import Running, opened, server_config
 from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms
 from lockgate.app.stores import open_stores

@@ -9,7 +9,7 @@ from lockgate.app.demo.folder import Folder, fill
 from lockgate.app.demo.narration import Narrator, NotAsTold, Telling
 from lockgate.app.demo.stage import Stage, open_stage
 from lockgate.app.demo.upstreams import Behind
-from lockgate.app.server import listen
+from lockgate.app.listening import listen
 
 PERMIT_ALL = '@id("anything") permit (principal, action, resource);'
 

@@ -10,6 +10,7 @@ import typer
 from lockgate.app.demo.command import Play, command, play_elsewhere
 from lockgate.app.front import scheme_of
 from lockgate.app.ingress_stdio import USAGE
+from lockgate.app.listening import address_of, listen_at
 from lockgate.app.login.command import (
     OpenStore,
     kept_elsewhere,
@@ -19,7 +20,7 @@ from lockgate.app.login.command import (
 from lockgate.app.office import LocalOffice
 from lockgate.app.reload import content_digest
 from lockgate.app.seat import read_seat, stand_over
-from lockgate.app.server import address_of, listen_at, serve
+from lockgate.app.server import serve
 from lockgate.app.settings_file import SettingsInvalid, load
 from lockgate.control_plane.cli.output import refuse, say, say_problems
 from lockgate.control_plane.cli.program import build

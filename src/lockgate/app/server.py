@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from lockgate.app.gateway import Gateway, State
 from lockgate.app.http_protocol import BoundedHttpProtocol
 from lockgate.app.http_server import Server
 from lockgate.app.ingress_http import Ingress
+from lockgate.app.listening import address_of, listen_at
 from lockgate.app.provisioning import Provisioning
 from lockgate.app.reload import Reloader, content_digest, fingerprint, read_policies
 from lockgate.app.seat import Greeter, Line, Seat
@@ -43,7 +43,6 @@ DAY_MS = 86_400_000
 TICK_SECONDS = 1.0
 CONNECTIONS = 1_000
 """Open at the same time. Whoever comes then is told 503, also for health."""
-_BACKLOG = 512
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -180,29 +179,6 @@ async def serve(
             await server.serve(sockets=[listener])
         if line is not None:
             line.close()
-
-
-def listen_at(settings: Settings) -> socket.socket:
-    return listen(settings.listen.host, settings.listen.port)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Raises ``OSError`` where the address is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host.strip("[]"), port))
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def address_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def server_config(

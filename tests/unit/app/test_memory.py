@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from lockgate.app import memory
+from lockgate.app.listening import listen
 from lockgate.app.seat import Seat
-from lockgate.app.server import listen, serve
+from lockgate.app.server import serve
 from lockgate.app.settings_file import load
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from lockgate.app.listening import listen
 from lockgate.app.program import program
-from lockgate.app.server import listen
 
 PORT = "listen: {port: 0}\n"
 

@@ -13,17 +13,9 @@ from typing import Any
 import pytest
 
 from lockgate.app.front import edge_of, front_of, scheme_of
+from lockgate.app.listening import listen
 from lockgate.app.reload import Reloader, read_policies
-from lockgate.app.server import (
-    CONNECTIONS,
-    Running,
-    address_of,
-    health,
-    listen,
-    opened,
-    serve,
-    server_config,
-)
+from lockgate.app.server import CONNECTIONS, Running, health, opened, serve, server_config
 from lockgate.app.settings import Listen, Settings
 from lockgate.app.settings_file import load
 from lockgate.app.settings_limits import Limits
@@ -375,24 +367,6 @@ def test_names_and_pages_that_the_operator_lists() -> None:
     assert "https://console.example" in edge.origins
     assert "http://gate.example" not in edge.origins
     assert (edge.message_bytes, edge.body_seconds) == (2_048, 7)
-
-
-def test_an_address_is_taken_once() -> None:
-    with listen("127.0.0.1", 0) as first:
-        host, _, port = address_of(first).rpartition(":")
-        assert host == "127.0.0.1"
-        with pytest.raises(OSError, match="in use"):
-            listen("127.0.0.1", int(port))
-
-
-def test_addresses_of_version_6_are_in_brackets() -> None:
-    try:
-        listener = listen("[::1]", 0)
-    except OSError:
-        pytest.skip("this machine has no IPv6")
-    with listener:
-        assert listener.family is socket.AF_INET6
-        assert address_of(listener).startswith("[::1]:")
 
 
 async def test_the_settings_bound_what_a_connection_may_take(folder: Folder) -> None:

@@ -28,8 +28,8 @@ from lockgate.app.demo.stage import (
     said_by,
 )
 from lockgate.app.demo.upstreams import clinic, yaml_of
+from lockgate.app.listening import address_of, listen
 from lockgate.app.login.grant import Grant
-from lockgate.app.server import address_of, listen
 from lockgate.control_plane.services.files import PRIVATE, make_private_dir, write_new
 
 AGENT, CLIENT, SCOPE = "desk-agent", "desk-7f3a", "mcp:tools"

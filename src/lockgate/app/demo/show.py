@@ -21,7 +21,7 @@ from lockgate.app.demo.narration import Narrator, SceneResult, counted, listed
 from lockgate.app.demo.scenes import SCENES, Scene, play_scenes
 from lockgate.app.demo.stage import Stage, Started, open_stage
 from lockgate.app.demo.upstreams import Found, find_upstreams
-from lockgate.app.server import listen
+from lockgate.app.listening import listen
 from lockgate.control_plane.cli.output import FINDINGS, refuse, say_json
 
 Find = Callable[[Path], Found]

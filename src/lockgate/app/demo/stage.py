@@ -23,7 +23,8 @@ from lockgate.app.demo.folder import ALICE, BOB, REPORTS, Caller, Folder
 from lockgate.app.demo.upstreams import Behind
 from lockgate.app.front import scheme_of
 from lockgate.app.http_server import Server
-from lockgate.app.server import Running, address_of, greeter_of, opened, server_config
+from lockgate.app.listening import address_of
+from lockgate.app.server import Running, greeter_of, opened, server_config
 from lockgate.app.settings_file import load
 from lockgate.app.stamps import now_ms, stamp
 from lockgate.control_plane.services.acting import Actor
