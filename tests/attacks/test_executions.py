@@ -177,7 +177,7 @@ async def test_a_replay_gets_the_answer_and_runs_nothing(one: Open) -> None:
         for _ in range(3):
             again = await worker.ask()
             assert text(again) == "done"
-            assert meta(again)["lockgate/approval"]["id"] == id
+            assert meta(again)["lockgate/approval"]["handle"] == id
             await worker.carry_out()
         assert worker.pharmacy.ran == [DOSE]
 

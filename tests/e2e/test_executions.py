@@ -133,7 +133,7 @@ async def test_it_runs_when_somebody_says_yes(tmp_path: Path, database: str) -> 
         assert (await clinic.ended(id))["state"] == "succeeded", clinic.gate.log
         again = await client.call("count", {"token": "t1"})
         assert again.result["content"][0]["text"] == "t1"
-        assert again.result["_meta"]["lockgate/approval"]["id"] == id
+        assert again.result["_meta"]["lockgate/approval"]["handle"] == id
         everywhere = client.at(clinic.gate.url)
         found = await everywhere.call("lockgate_result", {"handle": id})
         assert found.result["content"] == again.result["content"]
@@ -154,14 +154,14 @@ async def test_the_whole_story_with_an_sdk_client(tmp_path: Path, database: str,
         waits = await session.call_tool("lockgate_result", {"handle": id})
         assert not waits.is_error
         assert waits.meta is not None
-        assert waits.meta["lockgate/approval"] == {"id": id, "state": "pending"}
+        assert waits.meta["lockgate/approval"] == {"handle": id, "state": "pending"}
         await asyncio.to_thread(clinic.approve, id)
         await asyncio.to_thread(until, lambda: clinic.ran == ["t10"])
         result = await session.call_tool("lockgate_result", {"handle": id})
         again = await session.call_tool("count", {"token": "t10"})
         assert words_of(result) == words_of(again) == "t10"
         assert result.meta is not None
-        assert result.meta["lockgate/approval"]["id"] == id
+        assert result.meta["lockgate/approval"]["handle"] == id
         assert result.meta == again.meta
         other = await session.call_tool("count", {"token": "t100"})
         assert handle_in(other) != id

@@ -16,6 +16,7 @@ InquiryState = Literal[
     "revoked", "used", "succeeded", "failed",
 ]  # fmt: skip
 LIVE: frozenset[InquiryState] = frozenset({"pending", "approved"})
+FAILED_MS = 60_000
 DONE: frozenset[InquiryState] = frozenset({"succeeded", "failed"})
 LEASE_MS = 10_000
 """How long a worker that was not heard of again is believed to be at work on one."""
@@ -101,9 +102,12 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
 
     def stands(self, now: int) -> bool:
         """Whether whoever asks the same again gets this one: it is live, runs, or it is not long
-        ago that it ran or that somebody said no."""
+        ago that it ran or that somebody said no. One that failed is told for a minute, so that
+        nobody repeats it blindly; then it can be asked anew."""
         found = self.at(now)
-        over = found.state in DONE or found.state in ("denied", "vetoed")
+        if found.state == "failed":
+            return now < min(found.kept_until, found.ended + FAILED_MS)
+        over = found.state in ("succeeded", "denied", "vetoed")
         return found.state in LIVE or found.state == "used" or (over and now < found.kept_until)
 
 

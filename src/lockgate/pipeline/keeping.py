@@ -7,9 +7,7 @@ import orjson
 from lockgate.model import Call, Reply
 from lockgate.model.inquiry import Inquiry, Kept
 from lockgate.wire import edit
-
-APPROVAL = "lockgate/approval"
-"""``_meta`` key of a result that was kept: which question it came of, and when it ran."""
+from lockgate.wire.held import META
 
 
 def kept_reply(call: Call, kept: Kept, one: Inquiry) -> Reply:
@@ -18,8 +16,10 @@ def kept_reply(call: Call, kept: Kept, one: Inquiry) -> Reply:
         return Reply(call, kept.raw, is_error=True)
     meta = edit.get(kept.raw, "/_meta") or b"{}"
     parent = {"parent": one.parent} if one.parent else {}
-    told = orjson.dumps({"id": one.id, "ran_at": moment(one.used), **parent})
-    said = edit.merge(meta if edit.is_object(meta) else b"{}", {APPROVAL: told})
+    told = orjson.dumps(
+        {"handle": one.id, "state": one.state, "ran_at": moment(one.used), **parent}
+    )
+    said = edit.merge(meta if edit.is_object(meta) else b"{}", {META: told})
     return Reply(call, edit.merge(kept.raw, {"_meta": said}))
 
 

@@ -23,11 +23,12 @@ from lockgate.model import (
 from lockgate.model.inquiry import LIVE
 from lockgate.pipeline.caller import Caller
 from lockgate.pipeline.judge import judge
-from lockgate.pipeline.keeping import APPROVAL, kept_reply, moment
+from lockgate.pipeline.keeping import kept_reply, moment
 from lockgate.pipeline.order import own
 from lockgate.pipeline.resolve import envelope_of
 from lockgate.pipeline.run import SILENT, Gate, Refused, run
 from lockgate.upstream.link import Hears
+from lockgate.wire.held import META
 from lockgate.wire.request import Request
 
 NAME = "lockgate_result"
@@ -124,11 +125,11 @@ def told(found: Found) -> bytes:
         changed = "; ".join(map(str, found.changes))
         said.insert(0, f"Somebody who was asked changed the arguments: {changed}.")
     text = f"{' '.join(filter(None, said))} [{reason.code} \u00b7 {one.call}]"
-    state = {"id": one.id, "state": one.state} | ({"parent": one.parent} if one.parent else {})
+    state = {"handle": one.id, "state": one.state} | ({"parent": one.parent} if one.parent else {})
     return orjson.dumps(
         {
             "content": [{"type": "text", "text": text}],
             "isError": one.state not in (*LIVE, "used"),
-            "_meta": {"lockgate/reason": reason.code, APPROVAL: state},
+            "_meta": {"lockgate/reason": reason.code, META: state},
         }
     )

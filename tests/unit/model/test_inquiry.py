@@ -1,6 +1,6 @@
 import pytest
 
-from lockgate.model.inquiry import Delegation, plainly
+from lockgate.model.inquiry import FAILED_MS, Delegation, plainly
 from support.inquiries import AT, approved, inquiry
 
 
@@ -14,6 +14,13 @@ def test_what_nobody_answers_or_uses_in_time_has_expired(state: str) -> None:
 @pytest.mark.parametrize("state", ["denied", "used", "succeeded"])
 def test_what_is_over_stays_so(state: str) -> None:
     assert inquiry(state=state).at(10**15).state == state
+
+
+def test_what_failed_is_told_for_a_minute_and_can_be_asked_anew() -> None:
+    failed = inquiry(state="failed", ended=AT, kept_until=AT + 10**7)
+    assert failed.stands(AT + FAILED_MS - 1)
+    assert not failed.stands(AT + FAILED_MS)
+    assert inquiry(state="denied", kept_until=AT + 10**7).stands(AT + FAILED_MS)
 
 
 def test_a_header_holds_no_names() -> None:

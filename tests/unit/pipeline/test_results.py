@@ -38,7 +38,8 @@ async def test_it_hands_out_what_came_of_the_call() -> None:
     world = world_of(DONE)
     answer = await ask(world)
     assert text(answer) == "gone"
-    assert meta(answer) == {"lockgate/approval": {"id": "q1", "ran_at": "1970-01-01T00:00:01Z"}}
+    ran = {"handle": "q1", "state": "succeeded", "ran_at": "1970-01-01T00:00:01Z"}
+    assert meta(answer) == {"lockgate/approval": ran}
     intent, outcome = world.events("call.intent")[0], world.events("call.outcome")[0]
     assert (intent.header["upstream"], intent.header["target"]) == (OURS.name, NAME)
     assert (outcome.header["upstream"], outcome.header["target"]) == ("clinic", "delete_patient")
@@ -71,7 +72,7 @@ async def test_it_says_how_it_stands(state: Any, why: str, words: str, error: bo
     said = answer.said.decoded
     assert said["isError"] is error
     assert meta(answer) == {
-        "lockgate/reason": why, "lockgate/approval": {"id": "q1", "state": state},
+        "lockgate/reason": why, "lockgate/approval": {"handle": "q1", "state": state},
     }  # fmt: skip
 
 
@@ -85,7 +86,7 @@ async def test_it_says_what_somebody_changed() -> None:
     found = Found(edit, RAN, "approval.needed", None, (Change("/patient_id", '"p-1"', '"p-2"'),))
     answer = await ask(world_of(found))
     assert '/patient_id: "p-1" -> "p-2"' in text(answer)
-    assert meta(answer)["lockgate/approval"] == {"id": "q2", "state": "pending", "parent": "q1"}
+    assert meta(answer)["lockgate/approval"] == {"handle": "q2", "state": "pending", "parent": "q1"}
 
 
 async def test_what_is_not_theirs_or_of_another_endpoint_is_unknown() -> None:

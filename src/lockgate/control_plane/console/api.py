@@ -15,6 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lockgate.control_plane.console.api_types import (
+    Approval,
+    ApprovalAnswer,
+    ApprovalList,
+    ApprovalRow,
+    ApprovalsQuery,
+    ApprovalVote,
     CallList,
     CallsQuery,
     KeyList,
@@ -25,12 +31,19 @@ from lockgate.control_plane.console.api_types import (
     Session,
     Upstreams,
 )
+from lockgate.control_plane.console.approvals import (
+    Facts,
+    answered,
+    facts_of,
+    questions_of,
+)
 from lockgate.control_plane.console.backing import Backing, FormRejected, NewId, visitor_of
 from lockgate.control_plane.console.calls import calls_of
 from lockgate.control_plane.console.keys import keys_page, revoked
 from lockgate.control_plane.console.problems import BadRequest
 from lockgate.control_plane.console.roles import RolePages
 from lockgate.control_plane.console.visit import Visit, check
+from lockgate.control_plane.services.approvals import Shown
 from lockgate.control_plane.services.calls import CallStory
 from lockgate.control_plane.services.duties import PAGES
 from lockgate.control_plane.services.key_rows import KeyRow
@@ -53,6 +66,7 @@ class Operation(msgspec.Struct, frozen=True):
     answer: type[Any]
     work: Callable[[Visit, Any], Awaitable[Any]]
     query: type[Any] = Nothing
+    body: type[Any] = Nothing
 
     @property
     def place(self) -> str:
@@ -110,10 +124,37 @@ async def roles(visit: Visit, _: Nothing) -> Roles:
     return Roles(*parts)
 
 
+async def approvals(visit: Visit, asked: ApprovalsQuery) -> ApprovalList:
+    found = await asyncio.to_thread(questions_of, visit, asked.state, asked.limit)
+    return ApprovalList(tuple(map(_question, found)))
+
+
+async def approval(visit: Visit, _: Nothing) -> Approval:
+    return _approval(await asyncio.to_thread(facts_of, visit, visit.request.path_params["id"]))
+
+
+async def answer_approval(visit: Visit, said: ApprovalAnswer) -> Approval:
+    id = visit.request.path_params["id"]
+    await asyncio.to_thread(answered, visit, id, said.digest, said.answer, said.note)
+    return _approval(await asyncio.to_thread(facts_of, visit, id))
+
+
 OPERATIONS = (
     Operation("GET", "/session", "Who is signed in", Session, session),
     Operation("GET", "/upstreams", "The servers behind the gateway", Upstreams, upstreams),
     Operation("GET", "/upstreams/{name}", "One of them, with its tools", UpstreamRow, upstream),
+    Operation(
+        "GET", "/approvals", "What waits for people", ApprovalList, approvals, ApprovalsQuery
+    ),
+    Operation("GET", "/approvals/{id}", "One question, with what would run", Approval, approval),
+    Operation(
+        "POST",
+        "/approvals/{id}/answer",
+        "Say yes or no",
+        Approval,
+        answer_approval,
+        body=ApprovalAnswer,
+    ),
     Operation("GET", "/calls", "Recent calls", CallList, calls, CallsQuery),
     Operation("GET", "/calls/{call}", "All on record about one call", CallStory, call),
     Operation("GET", "/keys", "API keys", KeyList, keys, KeysQuery),
@@ -136,26 +177,32 @@ def _route(backing: Backing, operation: Operation) -> Route:
         if operation.method == "POST":
             if visitor.cookie:
                 raise NewId(visitor)
-            await _check_sent(request, backing, visitor.session.hash)
+            _check_sent(request, backing, visitor.session.hash)
         check(visitor, duty)
         asked = _query(request, operation.query)
+        if operation.method == "POST":
+            asked = _body(await request.body(), operation.body)
         answer = await operation.work(Visit(request, backing, visitor, duty), asked)
         return visitor.keep(Response(msgspec.json.encode(answer), media_type="application/json"))
 
     return Route(operation.place, enter, methods=[operation.method])
 
 
-async def _check_sent(request: Request, backing: Backing, owner: str) -> None:
+def _check_sent(request: Request, backing: Backing, owner: str) -> None:
     """Raises ``FormRejected`` and ``BadRequest``."""
     if not backing.sessions.fits(owner, API, request.headers.get(TOKEN, "")):
         raise FormRejected(f"{TOKEN} is missing, or of another session")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise BadRequest("The request's content-type is application/json.")
+
+
+def _body(raw: bytes, kind: type[T]) -> T:
+    """Raises ``BadRequest``."""
     try:
-        msgspec.json.decode(await request.body() or b"{}", type=Nothing)
+        return msgspec.json.decode(raw or b"{}", type=kind)
     except msgspec.MsgspecError as error:
-        raise BadRequest(f"The request's body is an empty object: {error}") from error
+        raise BadRequest(f"The request's body is not what is asked for: {error}") from error
 
 
 def _query(request: Request, kind: type[Any]) -> Any:
@@ -173,6 +220,22 @@ def _there(found: T | None) -> T:
     if found is None:
         raise HTTPException(404)
     return found
+
+
+def _question(seen: Shown) -> ApprovalRow:
+    one = seen.asked.inquiry
+    missing = {need.factor: need.count for need in seen.missing}
+    return ApprovalRow(
+        one.id, one.kind, one.title, one.holder, one.agent, one.state, one.reason, one.created,
+        one.expires, one.digest, one.call, missing, tuple(sorted(seen.voice.factors)),
+    )  # fmt: skip
+
+
+def _approval(found: Facts) -> Approval:
+    votes = (ApprovalVote(v.voter, v.answer, v.at, v.factors, v.by_delegation, v.note)
+             for v in found.seen.asked.votes)  # fmt: skip
+    facts = {} if found.withheld else dict(found.seen.facts)
+    return Approval(_question(found.seen), tuple(votes), found.raw or None, facts)
 
 
 def _role(one: Privilege) -> Role:

@@ -52,6 +52,66 @@ class Session(msgspec.Struct, frozen=True):
     """For the header X-Lockgate-Token; good for as long as this session has its id."""
 
 
+class ApprovalsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    state: Annotated[
+        Literal["waiting", "mine", "past"],
+        Meta(description="`mine`: what the visitor can answer now."),
+    ] = "waiting"
+    limit: Limit = 50
+
+
+class ApprovalVote(msgspec.Struct, frozen=True):
+    who: str
+    said: str
+    at: int
+    factors: tuple[str, ...]
+    by_delegation: str
+    note: str
+
+
+class ApprovalRow(msgspec.Struct, frozen=True):
+    """One question that takes other people."""
+
+    id: str
+    kind: str
+    what: str
+    who: str
+    agent: str
+    state: str
+    why: str
+    asked: int
+    until: int
+    digest: str
+    call: str
+    missing: dict[str, int]
+    """Yeses that are still needed, by factor."""
+    mine: tuple[str, ...]
+    """Factors that the visitor may speak for."""
+
+
+class ApprovalList(msgspec.Struct, frozen=True):
+    """Waiting ones oldest first, past ones newest first."""
+
+    items: tuple[ApprovalRow, ...]
+
+
+class Approval(msgspec.Struct, frozen=True):
+    question: ApprovalRow
+    votes: tuple[ApprovalVote, ...]
+    arguments: str | None
+    """Raw JSON, as it will be sent; null where it is not for the visitor, or kept no more."""
+    facts: dict[str, str]
+    """Of what is no call: what is asked for."""
+
+
+class ApprovalAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``digest``: of what was seen; an answer to anything else is refused."""
+
+    digest: Annotated[str, Meta(max_length=128)]
+    answer: Literal["yes", "no", "veto"]
+    note: Annotated[str, Meta(max_length=500)] = ""
+
+
 class Upstreams(msgspec.Struct, frozen=True):
     items: tuple[UpstreamListed, ...]
 

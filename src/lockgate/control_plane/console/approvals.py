@@ -18,6 +18,8 @@ from lockgate.control_plane.console.pages import go
 from lockgate.control_plane.console.rooms import APPROVALS
 from lockgate.control_plane.console.sign_in import SignInPages
 from lockgate.control_plane.console.visit import Visit
+from lockgate.control_plane.services.approval_history import History
+from lockgate.control_plane.services.approval_statistics import Statistics, statistics
 from lockgate.control_plane.services.approvals import Approvals, Shown, mine
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model.inquiry import LIVE, Answer
@@ -29,6 +31,8 @@ PAUSE_MS = range(3_000, 6_000)
 """How long at least the page of a grave question is looked at before a yes: chosen anew each time,
 so that nobody learns to click in time with it."""
 LOOKERS: frozenset[AdminRole] = frozenset({"reader", "approver", "privacy_officer", "responder"})
+LATELY_MS = 30 * 86_400_000
+MOST, MOST_PAST = 100, 30
 _ANSWERS: Mapping[str, Answer] = {"yes": "yes", "no": "no", "veto": "veto"}
 
 
@@ -45,6 +49,8 @@ class Facts(msgspec.Struct, frozen=True):
     """It takes a fresh sign-in and a pause."""
     fresh: bool = False
     """The visitor has one."""
+    before: History = History()
+    """What the same person and agent asked before."""
 
 
 class ApprovalPages:
@@ -53,30 +59,31 @@ class ApprovalPages:
         self._signing = signing
 
     async def room(self, visit: Visit) -> Response:
-        service = self._service(visit)
-        waiting = await asyncio.to_thread(service.waiting)
-        past = await asyncio.to_thread(service.past, 30)
+        waiting, past, figures = await asyncio.gather(
+            asyncio.to_thread(questions_of, visit, "waiting", MOST),
+            asyncio.to_thread(questions_of, visit, "past", MOST_PAST),
+            asyncio.to_thread(self._figures, visit),
+        )
         for_me = mine(waiting)
-        others = [s for s in waiting if s not in for_me and looks_at(visit, s)]
         return visit.page(
-            "approvals.html", "Approvals", mine=for_me, others=others,
-            past=[s for s in past if looks_at(visit, s)], base=APPROVALS,
+            "approvals.html", "Approvals", mine=for_me, past=past, base=APPROVALS,
+            others=[seen for seen in waiting if seen not in for_me], figures=figures,
         )  # fmt: skip
 
     async def one(self, visit: Visit) -> Response:
-        facts = await asyncio.to_thread(self._facts, visit)
+        facts = await asyncio.to_thread(facts_of, visit, _id(visit))
         one = facts.seen.asked.inquiry
         pending = one.state == "pending"
         return visit.page(
             "approval.html", one.title, facts=facts, one=one, votes=facts.seen.asked.votes,
             live=one.state in LIVE, preview=pending and self._offered(facts), base=APPROVALS,
-            pause=self._pause(visit, facts),
+            pause=_pause(visit, facts), before=facts.before,
             tokens={way: visit.token(f"{APPROVALS}/{way}") for way in ("answer", "withdraw")},
         )  # fmt: skip
 
     async def preview(self, visit: Visit) -> Response:
         """What it would do, where its upstream can say. A part of the question's page."""
-        facts = await asyncio.to_thread(self._facts, visit)
+        facts = await asyncio.to_thread(facts_of, visit, _id(visit))
         said, why = "", ""
         try:
             if facts.seen.call is None or facts.withheld:
@@ -91,62 +98,29 @@ class ApprovalPages:
 
     async def sign_in(self, visit: Visit) -> Response:
         """To prove anew who one is, and back to the question."""
-        seen = await asyncio.to_thread(self._service(visit).show, _id(visit))
+        seen = await asyncio.to_thread(service_of(visit).show, _id(visit))
         onward = f"{APPROVALS}/{seen.asked.inquiry.id}"
         return await self._signing.begin_for(onward, anew=True)
 
     async def answer(self, visit: Visit) -> Response:
-        await asyncio.to_thread(self._answer, visit)
-        return go(f"{APPROVALS}/{visit.fields.get('id', '')}")
+        fields = visit.fields
+        await asyncio.to_thread(
+            answered, visit, fields.get("id", ""), fields.get("digest", ""),
+            fields.get("answer", ""), fields.get("note", ""), fields.get("pause", ""),
+        )  # fmt: skip
+        return go(f"{APPROVALS}/{fields.get('id', '')}")
 
     async def withdraw(self, visit: Visit) -> Response:
-        service, id = self._service(visit), visit.fields.get("id", "")
+        service, id = service_of(visit), visit.fields.get("id", "")
         await asyncio.to_thread(service.withdraw, id)
         return go(f"{APPROVALS}/{id}")
 
-    def _answer(self, visit: Visit) -> None:
-        fields, service = visit.fields, self._service(visit)
-        answer = _ANSWERS.get(fields.get("answer", ""))
-        if answer is None:
-            raise Refused("That is no answer.", "Go back to the question.")
-        seen = service.show(fields.get("id", ""))
-        if answer == "yes" and self._grave(seen):
-            self._check_grave(visit, seen)
-        service.answer(
-            seen.asked.inquiry.id, fields.get("digest", ""), answer, fields.get("note", "")
-        )
-
-    def _check_grave(self, visit: Visit, seen: Shown) -> None:
-        if not self._fresh(visit):
-            raise Refused("This answer takes a fresh sign-in.", "Go back and sign in again there.")
-        opened = self._backing.sessions.sealer.open(
-            _purpose(visit, seen), visit.fields.get("pause", "")
-        )
-        if opened is None or visit.now < int(opened):
-            raise Refused("That was too fast to have been read.", "Go back and look at it again.")
-
-    def _pause(self, visit: Visit, facts: Facts) -> str:
-        """Says, sealed, from when on a yes is taken."""
-        if not facts.grave:
-            return ""
-        until = visit.now + secrets.choice(PAUSE_MS)
-        sealer = self._backing.sessions.sealer
-        return sealer.seal(_purpose(visit, facts.seen), str(until).encode())
-
-    def _facts(self, visit: Visit) -> Facts:
-        seen = self._service(visit).show(_id(visit))
-        if not looks_at(visit, seen):
-            raise Refused("This question is not for you to see.", "Ask whoever sent you the link.")
-        contents = bool(seen.voice.factors) or seen.voice.own or visit.sees_contents
-        call = seen.call if contents else None
-        return Facts(
-            seen=seen,
-            arguments=call.arguments if call else None,
-            raw=call.params.decode() if call else "",
-            withheld=not contents,
-            grave=self._grave(seen),
-            fresh=self._fresh(visit),
-        )
+    def _figures(self, visit: Visit) -> Statistics | None:
+        """Of the last 30 days, for whoever looks at everything. Raises ``StoreDown``."""
+        if not visit.visitor.roles & LOOKERS:
+            return None
+        backing, now = self._backing, visit.now
+        return statistics(backing.inquiries, backing.approvers.rules, now - LATELY_MS, now)
 
     def _offered(self, facts: Facts) -> bool:
         call = facts.seen.call
@@ -154,15 +128,77 @@ class ApprovalPages:
             return False
         return self._backing.previews.offered(call.upstream.name, call.target)
 
-    def _service(self, visit: Visit) -> Approvals:
-        return self._backing.approvals_of(visit.visitor.actor)
 
-    def _grave(self, seen: Shown) -> bool:
-        rules = self._backing.approvers.rules
-        return any(rules.of(need.factor).step_up for need in seen.asked.inquiry.needs)
+def questions_of(visit: Visit, state: str, most: int) -> tuple[Shown, ...]:
+    """``state``: ``waiting``, ``mine`` or ``past``; those that are the visitor's to see. Blocks;
+    raises ``StoreDown``."""
+    service = service_of(visit)
+    found = service.past(most) if state == "past" else service.waiting()
+    found = mine(found) if state == "mine" else found
+    return tuple(seen for seen in found if looks_at(visit, seen))[:most]
 
-    def _fresh(self, visit: Visit) -> bool:
-        return visit.now - visit.visitor.session.fresh < FRESH_MS
+
+def facts_of(visit: Visit, id: str) -> Facts:
+    """Blocks. Raises ``Refused`` and ``StoreDown``."""
+    service = service_of(visit)
+    seen = service.show(id)
+    if not looks_at(visit, seen):
+        raise Refused("This question is not for you to see.", "Ask whoever sent you the link.")
+    contents = bool(seen.voice.factors) or seen.voice.own or visit.sees_contents
+    call = seen.call if contents else None
+    return Facts(
+        seen=seen,
+        arguments=call.arguments if call else None,
+        raw=call.params.decode() if call else "",
+        withheld=not contents,
+        grave=_grave(visit, seen),
+        fresh=_fresh(visit),
+        before=service.history(seen) if call else History(),
+    )
+
+
+def answered(
+    visit: Visit, id: str, digest: str, said: str, note: str = "", pause: str = ""
+) -> None:
+    """``pause``: what the page sealed, of a grave question. Blocks; raises ``Refused`` and
+    ``StoreDown``."""
+    answer, service = _ANSWERS.get(said), service_of(visit)
+    if answer is None:
+        raise Refused("That is no answer.", "Go back to the question.")
+    seen = service.show(id)
+    if answer == "yes" and _grave(visit, seen):
+        _check_grave(visit, seen, pause)
+    service.answer(seen.asked.inquiry.id, digest, answer, note)
+
+
+def service_of(visit: Visit) -> Approvals:
+    return visit.backing.approvals_of(visit.visitor.actor)
+
+
+def _check_grave(visit: Visit, seen: Shown, pause: str) -> None:
+    if not _fresh(visit):
+        raise Refused("This answer takes a fresh sign-in.", "Sign in again on the question's page.")
+    opened = visit.backing.sessions.sealer.open(_purpose(visit, seen), pause)
+    if opened is None or visit.now < int(opened):
+        raise Refused("That was too fast to have been read.", "Look at the question's page again.")
+
+
+def _pause(visit: Visit, facts: Facts) -> str:
+    """Says, sealed, from when on a yes is taken."""
+    if not facts.grave:
+        return ""
+    until = visit.now + secrets.choice(PAUSE_MS)
+    sealer = visit.backing.sessions.sealer
+    return sealer.seal(_purpose(visit, facts.seen), str(until).encode())
+
+
+def _grave(visit: Visit, seen: Shown) -> bool:
+    rules = visit.backing.approvers.rules
+    return any(rules.of(need.factor).step_up for need in seen.asked.inquiry.needs)
+
+
+def _fresh(visit: Visit) -> bool:
+    return visit.now - visit.visitor.session.fresh < FRESH_MS
 
 
 def looks_at(visit: Visit, seen: Shown) -> bool:

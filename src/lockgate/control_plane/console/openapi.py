@@ -27,7 +27,10 @@ _PROBLEMS = {
 
 def document() -> dict[str, Any]:
     answers = [one.answer for one in OPERATIONS]
-    _, schemas = msgspec.json.schema_components([*answers, Problem, Nothing], ref_template=_REF)
+    bodies = [one.body for one in OPERATIONS]
+    _, schemas = msgspec.json.schema_components(
+        [*answers, *bodies, Problem, Nothing], ref_template=_REF
+    )
     paths: dict[str, dict[str, Any]] = {}
     for one in OPERATIONS:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
@@ -65,8 +68,8 @@ def _operation(one: Operation) -> dict[str, Any]:
     }
     if one.method == "POST":
         said["security"] = [{"session": [], "token": []}]
-        content = {"application/json": {"schema": _schema(Nothing)}}
-        said["requestBody"] = {"required": False, "content": content}
+        content = {"application/json": {"schema": _schema(one.body)}}
+        said["requestBody"] = {"required": one.body is not Nothing, "content": content}
     return said
 
 

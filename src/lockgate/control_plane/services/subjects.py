@@ -1,7 +1,7 @@
 """What a second person is asked about: one subject for each kind of question.
 
 The engine, the service that votes and the pages know kinds only by this table. Whatever else takes
-a second person gets a row here, never an engine of its own: docs/adr/0012.
+a second person gets a row here, never an engine of its own: docs/adr/0013.
 """
 
 from collections.abc import Mapping

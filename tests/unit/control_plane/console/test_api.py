@@ -3,6 +3,8 @@ from typing import Any
 import orjson
 
 from lockgate.control_plane.console.api import API
+from lockgate.model.inquiry import Need
+from support.asked import ask, state
 from support.browser import Browser
 from support.console_desk import ROLES, ConsoleDesk
 from support.console_rooms import BROKEN, MAIL, put_call, put_key
@@ -86,3 +88,44 @@ async def test_roles_are_those_that_the_page_shows(desk: ConsoleDesk) -> None:
 async def test_who_is_signed_in(desk: ConsoleDesk) -> None:
     found = await asked(await desk.holding("reader"), "/session")
     assert (found["identity"], found["roles"]) == ("oidc:alice", ["reader"])
+
+
+async def test_a_question_is_answered_by_a_program_as_on_its_page(desk: ConsoleDesk) -> None:
+    one = ask(desk)
+    dora = await desk.signed_in("dora")
+    (row,) = (await asked(dora, "/approvals?state=mine"))["items"]
+    assert (row["id"], row["missing"], row["mine"]) == ("q1", {"owner": 1}, ["owner"])
+    shown = await asked(dora, "/approvals/q1")
+    assert orjson.loads(shown["arguments"])["arguments"]["patient_id"] == "p-1"
+    token = (await asked(dora, "/session"))["token"]
+    headers = {"x-lockgate-token": token}
+    place = f"{API}/approvals/q1/answer"
+    for wrong, status in (
+        ({}, 400),
+        ({"digest": one.digest, "answer": "perhaps"}, 400),
+        ({"digest": "0" * 64, "answer": "yes"}, 403),
+    ):
+        assert (await dora.send(place, wrong, **headers)).status == status
+    assert state(desk) == "pending"
+    said = {"digest": one.digest, "answer": "yes", "note": "seen"}
+    done = orjson.loads((await dora.send(place, said, **headers)).body)
+    assert (done["question"]["state"], done["votes"][0]["note"]) == ("approved", "seen")
+
+
+async def test_a_stranger_is_told_of_no_question(desk: ConsoleDesk) -> None:
+    ask(desk)
+    eve = await desk.signed_in("eve")
+    assert (await asked(eve, "/approvals"))["items"] == []
+    assert (await eve.get(f"{API}/approvals/q1")).status == 403
+
+
+async def test_a_grave_question_is_answered_on_its_page_alone(desk: ConsoleDesk) -> None:
+    one = ask(desk, needs=(Need("grave"),))
+    dora = await desk.signed_in("dora")
+    begun = await dora.get("/console/approvals/q1/sign-in")
+    await desk.back(dora, desk.issuer.authorize(begun.header("location"), "dora"))
+    token = (await asked(dora, "/session"))["token"]
+    headers = {"x-lockgate-token": token}
+    said = {"digest": one.digest, "answer": "yes"}
+    assert (await dora.send(f"{API}/approvals/q1/answer", said, **headers)).status == 403
+    assert state(desk) == "pending"

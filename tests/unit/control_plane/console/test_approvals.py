@@ -1,7 +1,7 @@
 from lockgate.control_plane.console.approvals import FRESH_MS
 from lockgate.model.inquiry import Need
 from support.asked import ANSWER, HELD, ROOM, ask, say, state
-from support.console_desk import ConsoleDesk
+from support.console_desk import ROLES, ConsoleDesk
 
 
 async def test_who_is_asked_sees_it_and_decides(desk: ConsoleDesk) -> None:
@@ -146,3 +146,33 @@ async def test_what_it_would_do_is_shown_where_the_upstream_can_say(desk: Consol
     desk.preview_says = "none"
     assert "this tool has none" in (await dora.get(place)).text
     assert (await (await desk.signed_in("eve")).get(place)).status == 403
+
+
+async def test_what_came_before_is_said(desk: ConsoleDesk) -> None:
+    ask(desk, "q0", state="denied", created=desk.now_ms() - 60_000)
+    ask(desk, parent="q0")
+    dora = await desk.signed_in("dora")
+    page = (await dora.get(f"{ROOM}/q1")).text
+    assert "asked for this tool 1 times lately" in page
+    assert f"{ROOM}/q0" in page
+    assert "were edited by somebody" in page
+
+
+async def test_figures_are_for_whoever_looks_at_everything(desk: ConsoleDesk) -> None:
+    ask(desk)
+    assert "The last 30 days" not in (await (await desk.signed_in("dora")).get(ROOM)).text
+    reader = await desk.holding("reader", who="rita")
+    page = (await reader.get(ROOM)).text
+    assert "The last 30 days" in page
+    assert "Waiting for others" in page
+
+
+async def test_a_role_that_is_asked_for_is_a_question_too(desk: ConsoleDesk) -> None:
+    bob, carol = await desk.signed_in("bob"), await desk.signed_in("carol")
+    await bob.submit(await bob.get(ROLES), "/console/request", role="operator",
+                     reason="to rotate a key", minutes="30")  # fmt: skip
+    (asked,) = desk.inquiries.listed()
+    page = await carol.get(f"{ROOM}/{asked.inquiry.id}")
+    assert "to rotate a key" in page.text
+    await carol.submit(page, ANSWER, answer="yes")
+    assert desk.privileges.list()[0].granted
