@@ -15,7 +15,7 @@ from support.console_site import RoomSite, calls, now_ms, room_site, sign_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.node, pytest.mark.asyncio(loop_scope="module")]
 
-ROOMS = ("/console/", "/console/calls", "/console/upstreams", "/console/upstreams/clinic",
+ROOMS = ("/console/", "/console/approvals", "/console/calls", "/console/upstreams", "/console/upstreams/clinic",
          "/console/keys", "/console/roles")  # fmt: skip
 SIZES = {"phone": {"width": 360, "height": 740}, "desk": {"width": 1280, "height": 800}}
 PAGE_BYTES = 100_000
@@ -174,7 +174,7 @@ async def test_everything_works_without_scripts(
     await context.close()
     (event,) = (r for r in site.gate.rows(kind="admin.changed") if "target" in r.header
                 and r.header["action"] == "key.revoke")  # fmt: skip
-    assert event.slots["actor"] == {"account": "oidc:alice", "via": "console"}
+    assert event.slots["actor"] == {"identity": "oidc:alice", "via": "console"}
 
 
 async def test_contents_are_for_the_privacy_officer(browser: Browser, site: RoomSite) -> None:
