@@ -15,8 +15,8 @@ from support.console_site import RoomSite, calls, now_ms, room_site, sign_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.node, pytest.mark.asyncio(loop_scope="module")]
 
-ROOMS = ("/console/", "/console/approvals", "/console/calls", "/console/upstreams", "/console/upstreams/clinic",
-         "/console/keys", "/console/roles")  # fmt: skip
+ROOMS = ("/console/", "/console/approvals", "/console/calls", "/console/upstreams",
+         "/console/upstreams/clinic", "/console/keys", "/console/roles")  # fmt: skip
 SIZES = {"phone": {"width": 360, "height": 740}, "desk": {"width": 1280, "height": 800}}
 PAGE_BYTES = 100_000
 MILLISECONDS = 200 * 5
