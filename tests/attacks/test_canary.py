@@ -40,6 +40,8 @@ from support.canary_words import WATCHERS
 
 OURS = {
     "app/asking.py::_taken_back": "takes a question back by its id, which is ours",
+    "app/pending.py::Pending._progress": "says that somebody is asked, in words of ours",
+    "app/pending.py::_complete": "the id of a question of ours",
     "app/ingress_http.py::Ingress._turn_away": "a catalogued refusal before there is a request",
 }
 """Exits that no probe takes, and why nothing of anybody's can leave there."""
@@ -173,7 +175,7 @@ def test_every_kind_of_row_has_a_probe() -> None:
 def test_every_kind_of_subject_is_watched() -> None:
     names = {field.name for field in msgspec.structs.fields(Order)}
     assert {name for name in names if name.startswith("on_")} == WATCHERS.keys()
-    assert names - WATCHERS.keys() == {"policy", "needs"}
+    assert names - WATCHERS.keys() == {"policy", "needs", "holds"}
 
 
 def test_what_passes_as_a_notification_is_one_of_the_specification() -> None:

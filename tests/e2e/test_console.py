@@ -149,7 +149,7 @@ async def test_a_page_is_told_of_what_another_process_changed_until_the_gateway_
     stream = connection.getresponse()
     assert (stream.status, stream.readline(), stream.readline()) == (200, b"retry: 3000\n", b"\n")
     site.gate.cli("admin", "request", "operator", "--reason", "more", "--for", "1h")
-    assert stream.readline().startswith(b"id: privilege:")
+    assert stream.readline().startswith(b"id: inquiry:")
     assert stream.readline() == b"event: changed\n"
     began = time.monotonic()
     assert site.gate.stop() == 0

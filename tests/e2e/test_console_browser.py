@@ -169,7 +169,8 @@ async def test_a_role_is_asked_for_and_given(browser: Browser, site: Site) -> No
     await row.get_by_role("button", name="Grant").click()
     await bob.get_by_text("None that you may answer.").wait_for()
     await alice.get_by_role("button", name="Give up").wait_for()  # by itself: she was told
-    assert [r.effect for r in site.gate.rows(kind="admin.changed")] == ["permit", "permit"]
+    steps = [row.header["action"] for row in site.gate.rows(kind="approval.changed")]
+    assert steps == ["privilege.request", "privilege.grant"]
     await alice.get_by_role("button", name="Sign out").click()
     await alice.get_by_role("heading", name="Signed out").wait_for()
     assert await alice.context.cookies(site.origin) == []

@@ -16,6 +16,7 @@ from lockgate.app.wiring import Plant
 from lockgate.model import Principal
 from lockgate.upstream.target import Bounds
 from support.attending import Client, listening, settled
+from support.processes import until as happens
 from support.scenario import principal_of
 from support.staged import PERMIT_ALL
 from support.upstream_endpoint import serving
@@ -120,9 +121,5 @@ async def test_links_of_sessions_that_can_be_asked_are_bounded(
 
 
 async def until(upstream: StreamingEndpoint, streams: int) -> None:
-    """Only so many are open, soon."""
-    async with asyncio.timeout(10):
-        while upstream.streams > streams:
-            upstream.closed_stream.clear()
-            await upstream.closed_stream.wait()
-    assert upstream.streams == streams
+    """Exactly so many are open, soon."""
+    await asyncio.to_thread(happens, lambda: upstream.streams == streams, 10)

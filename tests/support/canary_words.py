@@ -107,6 +107,8 @@ WATCHERS = {
     "on_reply": WatchReply,
     "on_notice": WatchNotice,
     "on_list": WatchCatalogue,
+    "on_own": WatchCall,
+    "on_kept": WatchCall,
 }
 """One for each kind of subject that ``Order`` has controls for."""
 

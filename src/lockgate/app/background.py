@@ -83,11 +83,13 @@ class Background:
         reloader: Reloader,
         refresh: float = REFRESH_SECONDS,
         asked: Callable[[Mapping[str, int]], None] = _nobody,
+        collect: float = COLLECT_SECONDS,
     ) -> None:
         """``asked``: told the version of each live question when one of them has changed."""
         self._plant = plant
         self._reloader = reloader
         self._refresh = refresh
+        self._collect = collect
         self._sooner = Sooner()
         self._pushes = pushes_of(plant.stores.engine)
         self._threads = {
@@ -117,7 +119,7 @@ class Background:
             every(TALLY_SECONDS, "recording refused credentials", self._tally),
             every(USES_SECONDS, "noting which keys are used", self._write_uses),
             every(WATCH_SECONDS, "watching the configuration", self._watch, sooner.configuration),
-            every(COLLECT_SECONDS, "collecting garbage", memory.collect),
+            every(self._collect, "collecting garbage", memory.collect, at_once=False),
             every(LOOK_SECONDS, "reading secrets", self._plant.watch.look),
             every(DEPARTED_SECONDS, "ending accounts of leavers", Departures(self._plant).look),
             Announcing(self._plant, lambda: self._reloader.settings).run(),

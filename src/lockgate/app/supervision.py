@@ -14,11 +14,15 @@ async def every(
     step: Callable[[], Awaitable[None]],
     sooner: asyncio.Event | None = None,
     after_failing: float | None = None,
+    *,
+    at_once: bool = True,
 ) -> None:
-    """Run ``step`` again and again; at once where ``sooner`` was set. A round that raises is
-    logged; what depends on its success notices by itself (stale keys refuse, a broken journal
-    stops traffic)."""
+    """Run ``step`` again and again; at once where ``sooner`` was set. ``at_once``: also the first
+    time. A round that raises is logged; what depends on its success notices by itself (stale keys
+    refuse, a broken journal stops traffic)."""
     failing = False
+    if not at_once:
+        await _rest(seconds, sooner)
     while True:
         if sooner is not None:
             sooner.clear()  # before the step: what is set during it counts for the next

@@ -38,8 +38,8 @@ class Worker:
         self.reloader = Reloader(self.config, load(self.config), self.taken.append)
 
     @asynccontextmanager
-    async def running(self, refresh: float) -> AsyncIterator[None]:
-        background = Background(self.plant, self.reloader, refresh)
+    async def running(self, refresh: float, collect: float = LONG) -> AsyncIterator[None]:
+        background = Background(self.plant, self.reloader, refresh, collect=collect)
         background.start()
         try:
             yield
@@ -167,7 +167,7 @@ async def test_what_is_over_is_given_back_though_it_is_old_and_in_a_cycle(folder
     try:
         del one
         assert gone() is not None
-        async with here.running(LONG):
+        async with here.running(LONG, collect=0.1):
             await becomes(lambda: gone() is None)
     finally:
         gc.enable()

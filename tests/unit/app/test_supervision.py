@@ -93,6 +93,21 @@ async def test_what_keeps_failing_is_said_once(caplog: pytest.LogCaptureFixture)
     assert len(errors(caplog)) == 2
 
 
+async def test_it_may_begin_with_a_rest() -> None:
+    sooner, went = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def step() -> None:
+        went.release()
+
+    task = asyncio.ensure_future(every(60, "knitting", step, sooner, at_once=False))
+    await asyncio.sleep(0)
+    assert went.locked()
+    sooner.set()
+    await asyncio.wait_for(went.acquire(), 5)
+    task.cancel()
+    await asyncio.wait({task}, timeout=5)
+
+
 async def test_an_end_that_meets_what_wakes_it_is_an_end() -> None:
     sooner, went = asyncio.Event(), asyncio.Semaphore(0)
 

@@ -38,7 +38,8 @@ async def signed_in(issuer: Issuer, **claims: Any) -> SignedIn:
 
 
 async def test_an_id_token_names_a_person(issuer: Issuer) -> None:
-    assert await signed_in(issuer, name="Alice", sid="s") == SignedIn("248", "Alice", "s", "248")
+    alice = await signed_in(issuer, name="Alice", sid="s")
+    assert alice == SignedIn("248", "Alice", "s", "248", strong=True)
     both = await signed_in(issuer, name="Alice", preferred_username="alice")
     assert both.name == "alice"
     assert (await signed_in(issuer, name=["x"])).name == "248"
@@ -110,3 +111,13 @@ async def test_nobody_is_signed_in_while_the_keys_cannot_be_had() -> None:
     issuer.down = False
     issuer.now += LEAST_SECONDS
     assert (await signed_in(issuer)).sub == "248"
+
+
+async def test_when_and_how_strongly_a_person_signed_in(issuer: Issuer) -> None:
+    assert (await signed_in(issuer, auth_time=1_700_000_000)).at == 1_700_000_000
+    for unsaid in (None, "1700000000", True):
+        assert (await signed_in(issuer, auth_time=unsaid)).at in (0, 1)
+    issuer.known = msgspec.structs.replace(issuer.known, mfa=frozenset({"urn:mfa"}))
+    assert (await signed_in(issuer, acr="urn:mfa")).strong
+    assert not (await signed_in(issuer, acr="urn:password")).strong
+    assert not (await signed_in(issuer)).strong
