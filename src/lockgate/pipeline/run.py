@@ -156,7 +156,10 @@ def _rewritten(call: Call, decision: Decision) -> Call:
 
 async def _ask(call: Call, decision: Decision, facts: Facts, gate: Gate) -> Release | Refused:
     """A person must say yes first. Where the same was asked before, and ran, its result is let out
-    again: it is judged anew, and the upstream is not called twice."""
+    again: it is judged anew, and the upstream is not called twice. About traffic of the gateway's
+    own nobody is asked: it is the same call whoever's connection it takes, and so is its answer."""
+    if call.principal.kind == "system":
+        return _refused(call, decision)
     held = await gate.desk.hold(call, decision)
     return await _told(call, held, _refused(call, decision), facts, gate)
 
@@ -174,10 +177,11 @@ async def _forward(permit: Permit, facts: Facts, gate: Gate, client: Client) -> 
     """What came of a call that somebody approved is kept for whoever asked."""
     used = tuple(sorted({id for verdict in permit.decision.verdicts for id in verdict.used}))
     answer: Release | Refused | None = None
+    spent: list[str] = []  # of what somebody else has used, nothing is this call's to say
     try:
-        answer = await _send(permit, used, facts, gate, client)
+        answer = await _send(permit, used, spent, facts, gate, client)
     finally:
-        if used:
+        if spent:
             await asyncio.shield(_finish(used, answer, gate))
     if isinstance(answer, Refused) and answer.reason == USED:
         held = await gate.desk.join(used)
@@ -186,14 +190,16 @@ async def _forward(permit: Permit, facts: Facts, gate: Gate, client: Client) -> 
 
 
 async def _send(
-    permit: Permit, used: tuple[str, ...], facts: Facts, gate: Gate, client: Client
+    permit: Permit, used: tuple[str, ...], spent: list[str], facts: Facts, gate: Gate, client: Client
 ) -> Release | Refused:
-    """``used``: the approvals it rests on. They are used up, in one step, before it is sent."""
+    """``used``: the approvals it rests on. They are used up, in one step, before it is sent; then
+    they are in ``spent``."""
     call = permit.call
     unanswered, detail = "pipeline.failed", ""
     try:
         if not await gate.approvals.consume(used):
             raise SendFailed(USED, "not forwarded")
+        spent += used
         reply = await gate.sender.send(permit, _hearing(call, facts, gate, client))
         answer = await _let_out(reply, facts, gate, used)
         unanswered = ""
@@ -211,8 +217,6 @@ async def _send(
 
 
 async def _finish(used: tuple[str, ...], answer: Release | Refused | None, gate: Gate) -> None:
-    if isinstance(answer, Refused) and answer.reason == USED:
-        return  # somebody else runs it, or did
     said = answer.said if isinstance(answer, Release) else None
     kept = Kept(said.raw, said.is_error) if isinstance(said, Reply) else None
     why = "approval.ran" if kept else answer.reason if isinstance(answer, Refused) else _BROKEN

@@ -91,9 +91,9 @@ class StandingApprovals:
             return True
         now = self._clock()
         done = await asyncio.to_thread(self._inquiries.claim, ids, self.node, now)
-        if done:
-            self._working.update(ids)
         await asyncio.to_thread(self.refresh, now)
+        if done:  # last: whoever gets no answer has used nothing that it would be at work on
+            self._working.update(ids)
         return done
 
     def changed(self, since: int) -> tuple[int, _Standing] | None:
