@@ -12,6 +12,8 @@ import pytest
 from lockgate.app.provisioning import people_of
 from lockgate.app.stamps import now_ms
 from lockgate.control_plane.services.acting import Actor
+from lockgate.control_plane.services.grants import Grants
+from lockgate.control_plane.services.refused import Refused as NotTaken
 from lockgate.model import Release
 from lockgate.model.inquiry import LEASE_MS
 from lockgate.pipeline.run import Refused
@@ -168,6 +170,21 @@ async def test_a_mark_that_names_somebody_else_stops_it(one: Open) -> None:
         await worker.carry_out()
         assert worker.question(id).reason == "approval.superseded"
         assert not worker.pharmacy.ran
+
+
+async def test_a_question_that_a_grant_has_answered_runs_no_second_time(one: Open) -> None:
+    """Its client comes again and is let through; whoever looks at the question later runs nothing
+    by a yes."""
+    async with one() as (worker,):
+        id = await worker.handle()
+        bounds = [f"/{name}={value}" for name, value in DOSE.items()]
+        assert Grants(worker.as_("os:dora")).propose(id, 5, 300_000, bounds).inquiry.uses == 5
+        assert text(await worker.ask()) == "done"
+        with pytest.raises(NotTaken):
+            worker.approve(id)
+        await worker.carry_out()
+        assert worker.pharmacy.ran == [DOSE]
+        assert worker.question(id).state == "superseded"
 
 
 async def test_a_replay_gets_the_answer_and_runs_nothing(one: Open) -> None:

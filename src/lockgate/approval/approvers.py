@@ -106,8 +106,9 @@ class Approvers:
         return all(one.active for one in alike if not one.deleted or one.source not in there)
 
     def same(self, one: str, other: str) -> bool:
-        """Whether two names or identities are one person's: in any case of letters, and through
-        other accounts that a source knows by the same external id or employee number."""
+        """Whether two names or identities are one person's: in any case of letters, with or without
+        what an issuer puts before them, and through other accounts that a source knows by the same
+        external id or employee number."""
         return bool(self._names(one) & self._names(other))
 
     def distinct(self, votes: Iterable[Vote]) -> tuple[Vote, ...]:
@@ -124,7 +125,7 @@ class Approvers:
         return any(self.same(a, b) for a in mine for b in theirs)
 
     def _names(self, name: str) -> Set[str]:
-        found = {folded(name_of(name))}
+        found = self._spelt(name)
         waiting = set(found)
         while waiting:
             alike = self._people.alike(waiting.pop())
@@ -133,6 +134,13 @@ class Approvers:
             found |= more
             waiting |= more
         return found
+
+    def _spelt(self, name: str) -> set[str]:
+        """``corp/alice`` of an access token is ``alice`` where no issuer is named: the stricter way
+        here too, as a command and the console's identity know nobody by an issuer's name."""
+        called = name_of(name)
+        bare = {called.removeprefix(before) for before in self.rules.namespaces}
+        return {folded(one) for one in {called, *bare}}
 
     def _confirms(self, names: Set[str], one: Inquiry) -> frozenset[str]:
         """Only the acting person, never an owner or another account of theirs."""
@@ -171,7 +179,8 @@ class Approvers:
         """Of a question's own people nobody lends anything: it would be their own yes."""
         if given.taker != to or not given.active(now) or not self.active(given.giver):
             return frozenset()
-        if any(self.same(given.giver, name) for name in one.excluded):
+        giver = {given.giver, given.alias} - {""}
+        if any(self.same(by, name) for by in giver for name in one.excluded):
             return frozenset()
         wanted = (
             n

@@ -146,6 +146,8 @@ class Delegation(msgspec.Struct, frozen=True):
     """The giver is out of office: they are not asked meanwhile."""
     made_by: str = ""
     revoked: int = 0
+    alias: str = ""
+    """What policy calls the giver, where that is another name."""
 
     def active(self, now: int) -> bool:
         return self.starts <= now < self.ends and not self.revoked

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -175,26 +175,25 @@ async def _told(
 
 async def _forward(permit: Permit, facts: Facts, gate: Gate, client: Client) -> Release | Refused:
     """What came of a call that somebody approved is kept for whoever asked."""
-    used = tuple(sorted({id for verdict in permit.decision.verdicts for id in verdict.used}))
     answer: Release | Refused | None = None
     spent: list[str] = []  # of what somebody else has used, nothing is this call's to say
     try:
-        answer = await _send(permit, used, spent, facts, gate, client)
+        answer = await _send(permit, spent, facts, gate, client)
     finally:
         if spent:
-            await asyncio.shield(_finish(used, answer, gate))
+            await asyncio.shield(_finish(spent, answer, gate))
     if isinstance(answer, Refused) and answer.reason == USED:
-        held = await gate.desk.join(used)
+        held = await gate.desk.join(_used(permit))
         return await _told(permit.call, held, answer, facts, gate)
     return answer
 
 
 async def _send(
-    permit: Permit, used: tuple[str, ...], spent: list[str], facts: Facts, gate: Gate, client: Client
+    permit: Permit, spent: list[str], facts: Facts, gate: Gate, client: Client
 ) -> Release | Refused:
-    """``used``: the approvals it rests on. They are used up, in one step, before it is sent; then
-    they are in ``spent``."""
-    call = permit.call
+    """The approvals it rests on are used up, in one step, before it is sent: then they are in
+    ``spent``."""
+    call, used = permit.call, _used(permit)
     unanswered, detail = "pipeline.failed", ""
     try:
         if not await gate.approvals.consume(used):
@@ -216,7 +215,11 @@ async def _send(
             gate.journal.note(record.failure(gate.stamp(), call, unanswered, detail, used))
 
 
-async def _finish(used: tuple[str, ...], answer: Release | Refused | None, gate: Gate) -> None:
+def _used(permit: Permit) -> tuple[str, ...]:
+    return tuple(sorted({id for verdict in permit.decision.verdicts for id in verdict.used}))
+
+
+async def _finish(used: Sequence[str], answer: Release | Refused | None, gate: Gate) -> None:
     said = answer.said if isinstance(answer, Release) else None
     kept = Kept(said.raw, said.is_error) if isinstance(said, Reply) else None
     why = "approval.ran" if kept else answer.reason if isinstance(answer, Refused) else _BROKEN
