@@ -12,10 +12,12 @@ import pytest
 from lockgate.app.provisioning import people_of
 from lockgate.app.stamps import now_ms
 from lockgate.control_plane.services.acting import Actor
+from lockgate.control_plane.services.edits import Edits
 from lockgate.control_plane.services.grants import Grants
 from lockgate.control_plane.services.refused import Refused as NotTaken
 from lockgate.model import Release
 from lockgate.model.inquiry import LEASE_MS
+from lockgate.model.revocation import Revocation
 from lockgate.pipeline.run import Refused
 from support.executing import (
     ALICE,
@@ -238,6 +240,27 @@ async def test_nothing_runs_for_a_key_that_was_revoked_meanwhile(one: Open) -> N
         assert worker.stores.keys.revoke("k1", now_ms())
         await worker.carry_out()
         assert worker.question(id).reason == "call.revoked"
+        assert not worker.pharmacy.ran
+
+
+async def test_nothing_runs_for_whoever_signed_out_before_somebody_edited_it(one: Open) -> None:
+    """An edit is no new call: it shows no new token."""
+    url = "https://corp.example"
+    settings = SETTINGS + f'issuers: {{corp: {{url: "{url}", keys_file: keys.json}}}}'
+    signed_in = msgspec.structs.replace(
+        ALICE, subject="corp/alice", authn=frozenset({"oauth"}), credential="corp:t1"
+    )
+    async with one(settings=settings) as (worker,):
+        held = await worker.ask(signed_in)
+        assert isinstance(held, Refused)
+        assert held.inquiry is not None
+        worker.plant.revocations.add(Revocation("subject", url, "alice", now_ms(), 2**50))
+        desk = worker.as_("os:dora")
+        desk.now_ms = lambda: now_ms() + 10_000
+        edit = Edits(desk).edit(held.inquiry.id, ["/dose=20"])
+        worker.approve(edit.id, "os:erin")
+        await worker.carry_out()
+        assert worker.question(edit.id).reason == "call.revoked"
         assert not worker.pharmacy.ran
 
 

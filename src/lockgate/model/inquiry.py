@@ -58,6 +58,9 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     wrote what is asked for."""
     needs: tuple[Need, ...]
     created: int
+    since: int = 0
+    """When whoever asks was let in, where that was before: what somebody edited is no new call of
+    theirs."""
     expires: int
     """While pending: until when it may be answered. Once approved: until when it may be used."""
     window: int

@@ -77,6 +77,7 @@ class Edits:
         return replace(
             one, id=self._approvals.random_bytes(16).hex(), digest=binding.digest, binding=binding,
             excluded=tuple(sorted({*one.excluded, *mine})), created=now, expires=now + pending,
+            since=one.since or one.created,
             tool={**place, **entities_of(call.call(), ruled)}, parent=one.id, version=1,
             kept_until=now + pending + one.window + KEPT_MS,
         )  # fmt: skip
