@@ -59,7 +59,7 @@ def test_a_name_of_an_access_token_and_a_command_are_one_person(who: str) -> Non
                           frozenset(), frozenset({"corp/"}))  # fmt: skip
     panel = Panel(rules)
     asked = panel.ask(excluded=("corp/alice",), holder="person:corp/alice")
-    with pytest.raises(Refused, match="themselves"):
+    with pytest.raises(Refused):
         says_yes(panel, who, asked)
     assert says_yes(panel, "oidc:dora", asked) == "approved"
 

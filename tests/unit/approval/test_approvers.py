@@ -228,7 +228,11 @@ def test_what_an_issuer_puts_before_a_name_makes_nobody_else(town: Town, identit
     rules = ApprovalRules({"owner": FactorRule(people=frozenset({identity}))}, frozenset(),
                           frozenset({"corp/"}))  # fmt: skip
     found = Approvers(rules, town, town)
-    assert found.voice(identity, inquiry(excluded=("corp/alice",)), AT) == Voice(own=True)
+    assert found.voice(identity, inquiry(excluded=("corp/alice",)), AT) == Voice(), "no yes"
     assert factors(found, identity, excluded=("elsewhere/alice",)) == OWNER
     town.lent = [Delegation("d", identity, "oidc:bob", AT, AT + 9)]
     assert not factors(found, "oidc:bob", excluded=("corp/alice",)), "nor lends it"
+    related = Approvers(ApprovalRules({"owner": FactorRule(relation="lead", argument="/p")},
+                                      frozenset(), frozenset({"corp/"})), town, town)  # fmt: skip
+    town.relations["p-1", "lead"] = frozenset({"corp/alice"})
+    assert not factors(related, identity, excluded=(), tool={"entity /p": "p-1"}), "and gives none"
