@@ -189,6 +189,20 @@ async def test_a_question_that_a_grant_has_answered_runs_no_second_time(one: Ope
         assert worker.question(id).state == "superseded"
 
 
+async def test_a_grant_runs_nothing_again_that_was_just_carried_out(one: Open) -> None:
+    """The client comes back for its answer, and meanwhile somebody has granted more of the like."""
+    async with one() as (worker,):
+        id = await approved(worker)
+        await worker.carry_out()
+        bounds = ["/patient=p-1", "/dose<=20"]
+        Grants(worker.as_("os:dora")).propose(id, 5, 300_000, bounds)
+        for _ in range(2):
+            assert meta(await worker.ask())["lockgate/approval"]["handle"] == id
+        assert worker.pharmacy.ran == [DOSE]
+        assert text(await worker.ask(patient="p-1", dose=15)) == "done"
+        assert len(worker.pharmacy.ran) == 2
+
+
 async def test_a_replay_gets_the_answer_and_runs_nothing(one: Open) -> None:
     async with one() as (worker,):
         id = await approved(worker)
