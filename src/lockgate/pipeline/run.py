@@ -156,8 +156,8 @@ def _rewritten(call: Call, decision: Decision) -> Call:
 
 async def _ask(call: Call, decision: Decision, facts: Facts, gate: Gate) -> Release | Refused:
     """A person must say yes first. Where the same was asked before, and ran, its result is let out
-    again: it is judged anew, and the upstream is not called twice. About traffic of the gateway's
-    own nobody is asked: it is the same call whoever's connection it takes, and so is its answer."""
+    again, judged anew; but what a person answered to an upstream is theirs to say each time. About
+    the gateway's own calls nobody is asked: they are the same over anybody's connection."""
     if call.principal.kind == "system":
         return _refused(call, decision)
     held = await gate.desk.hold(call, decision)
@@ -167,7 +167,7 @@ async def _ask(call: Call, decision: Decision, facts: Facts, gate: Gate) -> Rele
 async def _told(
     call: Call, held: Held, refused: Refused, facts: Facts, gate: Gate
 ) -> Release | Refused:
-    if held.kept is not None and held.inquiry is not None:
+    if METHODS[call.method].kind != "ask" and held.kept is not None and held.inquiry is not None:
         return await _let_out(kept_reply(call, held.kept, held.inquiry), facts, gate)
     where = held.inquiry.id if held.inquiry else ""
     return msgspec.structs.replace(refused, reason=held.reason, where=where, inquiry=held.inquiry)

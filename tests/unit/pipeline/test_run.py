@@ -4,13 +4,16 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from lockgate.approval.desk import Held
 from lockgate.model import (
     REASONS,
     SYSTEM,
     AuditEvent,
     Call,
     Catalogue,
+    Decision,
     Effect,
+    Envelope,
     FactKey,
     Facts,
     JournalDown,
@@ -23,9 +26,11 @@ from lockgate.model import (
     StoreDown,
     Verdict,
 )
+from lockgate.model.inquiry import Kept
+from lockgate.pipeline.asks import ask_of
 from lockgate.pipeline.run import REVOKED, SILENT, Gate, Refused, run
 from lockgate.upstream.link import Hears
-from support.inquiries import yes_to
+from support.inquiries import inquiry, yes_to
 from support.world import PERMIT_ALL, Listening, World, shipped_order
 from worlds import call, list_call
 
@@ -179,6 +184,21 @@ async def test_nobody_is_asked_about_the_gateways_own_calls() -> None:
     asked = msgspec.structs.replace(call(patient_id="p-1"), principal=ours)
     assert reason(await go(world, asked)) == "approval.needed"
     assert "hold" not in world.steps
+
+
+async def test_what_a_person_once_answered_is_no_answer_to_the_same_question_again() -> None:
+    """An upstream that asks "shall I pay?" again hears a person, never what was kept."""
+
+    class Answered(World):
+        async def hold(self, call: Call, decision: Decision) -> Held:
+            return Held(inquiry(state="succeeded"), "approval.ran", Kept(b'{"action":"accept"}'))
+
+    world = Answered(shipped_order(HOLD.replace('action == Action::"tools/call"', "action")))
+    params = b'{"message":"Pay?","requestedSchema":{"type":"object","properties":{}}}'
+    declared = Envelope(era="legacy", asks=b'{"elicitation":{"form":{}}}')
+    asker = msgspec.structs.replace(call(), envelope=declared)
+    ask = ask_of(asker, "elicitation/create", params, "legacy", 1)
+    assert reason(await go(world, ask)) == "approval.ran"
 
 
 async def test_a_hold_with_a_drop_is_approved_for_what_will_be_sent() -> None:
