@@ -12,8 +12,12 @@ import pytest
 from lockgate.app.provisioning import people_of
 from lockgate.app.stamps import now_ms
 from lockgate.control_plane.services.acting import Actor
+from lockgate.control_plane.services.edits import Edits
+from lockgate.control_plane.services.grants import Grants
+from lockgate.control_plane.services.refused import Refused as NotTaken
 from lockgate.model import Release
 from lockgate.model.inquiry import LEASE_MS
+from lockgate.model.revocation import Revocation
 from lockgate.pipeline.run import Refused
 from support.executing import (
     ALICE,
@@ -170,6 +174,35 @@ async def test_a_mark_that_names_somebody_else_stops_it(one: Open) -> None:
         assert not worker.pharmacy.ran
 
 
+async def test_a_question_that_a_grant_has_answered_runs_no_second_time(one: Open) -> None:
+    """Its client comes again and is let through; whoever looks at the question later runs nothing
+    by a yes."""
+    async with one() as (worker,):
+        id = await worker.handle()
+        bounds = [f"/{name}={value}" for name, value in DOSE.items()]
+        assert Grants(worker.as_("os:dora")).propose(id, 5, 300_000, bounds).inquiry.uses == 5
+        assert text(await worker.ask()) == "done"
+        with pytest.raises(NotTaken):
+            worker.approve(id)
+        await worker.carry_out()
+        assert worker.pharmacy.ran == [DOSE]
+        assert worker.question(id).state == "superseded"
+
+
+async def test_a_grant_runs_nothing_again_that_was_just_carried_out(one: Open) -> None:
+    """The client comes back for its answer, and meanwhile somebody has granted more of the like."""
+    async with one() as (worker,):
+        id = await approved(worker)
+        await worker.carry_out()
+        bounds = ["/patient=p-1", "/dose<=20"]
+        Grants(worker.as_("os:dora")).propose(id, 5, 300_000, bounds)
+        for _ in range(2):
+            assert meta(await worker.ask())["lockgate/approval"]["handle"] == id
+        assert worker.pharmacy.ran == [DOSE]
+        assert text(await worker.ask(patient="p-1", dose=15)) == "done"
+        assert len(worker.pharmacy.ran) == 2
+
+
 async def test_a_replay_gets_the_answer_and_runs_nothing(one: Open) -> None:
     async with one() as (worker,):
         id = await approved(worker)
@@ -221,6 +254,27 @@ async def test_nothing_runs_for_a_key_that_was_revoked_meanwhile(one: Open) -> N
         assert worker.stores.keys.revoke("k1", now_ms())
         await worker.carry_out()
         assert worker.question(id).reason == "call.revoked"
+        assert not worker.pharmacy.ran
+
+
+async def test_nothing_runs_for_whoever_signed_out_before_somebody_edited_it(one: Open) -> None:
+    """An edit is no new call: it shows no new token."""
+    url = "https://corp.example"
+    settings = SETTINGS + f'issuers: {{corp: {{url: "{url}", keys_file: keys.json}}}}'
+    signed_in = msgspec.structs.replace(
+        ALICE, subject="corp/alice", authn=frozenset({"oauth"}), credential="corp:t1"
+    )
+    async with one(settings=settings) as (worker,):
+        held = await worker.ask(signed_in)
+        assert isinstance(held, Refused)
+        assert held.inquiry is not None
+        worker.plant.revocations.add(Revocation("subject", url, "alice", now_ms(), 2**50))
+        desk = worker.as_("os:dora")
+        desk.now_ms = lambda: now_ms() + 10_000
+        edit = Edits(desk).edit(held.inquiry.id, ["/dose=20"])
+        worker.approve(edit.id, "os:erin")
+        await worker.carry_out()
+        assert worker.question(edit.id).reason == "call.revoked"
         assert not worker.pharmacy.ran
 
 

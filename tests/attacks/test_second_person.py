@@ -52,6 +52,29 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 # One's own other accounts.
 
 
+@pytest.mark.parametrize("who", ["os:alice", "oidc:alice"])
+def test_a_name_of_an_access_token_and_a_command_are_one_person(who: str) -> None:
+    """Tokens name alice as corp/alice, the machine as alice."""
+    rules = ApprovalRules({"owner": FactorRule(people=frozenset({who, "oidc:dora"}))},
+                          frozenset(), frozenset({"corp/"}))  # fmt: skip
+    panel = Panel(rules)
+    asked = panel.ask(excluded=("corp/alice",), holder="person:corp/alice")
+    with pytest.raises(Refused):
+        says_yes(panel, who, asked)
+    assert says_yes(panel, "oidc:dora", asked) == "approved"
+
+
+def test_nobody_lends_their_own_question_under_the_name_that_policy_knows(panel: Panel) -> None:
+    dora = panel.as_("oidc:dora")
+    dora.actor = replace(dora.actor, alias="d.keller@corp")
+    Delegations(dora).give("oidc:bob", AT + DAY_MS)
+    asked = panel.ask(excluded=("d.keller@corp",), holder="person:d.keller@corp")
+    with pytest.raises(Refused):
+        says_yes(panel, "oidc:bob", asked)
+    other = panel.ask("q2", {**PAY, "amount": 51})
+    assert says_yes(panel, "oidc:bob", other) == "approved"
+
+
 @pytest.mark.parametrize("other", ["dora", "erin"])
 @pytest.mark.parametrize(("external", "employee"), [("00u7", ""), ("", "E-77")])
 def test_a_second_account_says_no_yes_to_ones_own(

@@ -211,6 +211,14 @@ def test_what_is_live_comes_with_every_change(opener: Callable[[], Store]) -> No
     assert (after[0] > found[0], after[1]) == (True, ())
 
 
+def test_what_runs_or_ran_is_told_while_its_result_is_kept(store: Store) -> None:
+    for number, state in enumerate(("pending", "used", "succeeded", "failed")):
+        store.add(inquiry(state, digest=state, state=state, created=AT + number), b"")
+    store.add(inquiry("grant", digest="g", kind="grant", state="used"), b"")
+    assert [one.id for one in store.answered(AT)] == ["succeeded", "used"]
+    assert store.answered(inquiry().kept_until) == ()
+
+
 def test_delegations(store: Store) -> None:
     one = Delegation("d1", "oidc:dora", "oidc:erin", AT, AT + 10)
     store.delegate(one)

@@ -85,7 +85,7 @@ class Desk(LocalOffice):
         standing.refresh(self.now)
         directory = Directory(self.people)
         directory.refresh(self.now)
-        rules = approval_rules_of(settings.approvals, rules_of(settings.admin))
+        rules = approval_rules_of(settings.approvals, rules_of(settings.admin), settings.issuers)
         return Approvers(rules, directory, standing)
 
     def has_records(self) -> bool:

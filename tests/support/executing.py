@@ -137,13 +137,15 @@ class Worker:
         assert asked is not None
         return asked.inquiry
 
-    def approve(self, id: str, who: str = "os:dora") -> None:
+    def as_(self, who: str) -> Approvals:
         self.refresh()
-        service = Approvals(
+        return Approvals(
             self.plant.inquiries, self.stores.events, self.plant.approvers, Actor(who, "cli"),
             now_ms, secrets.token_bytes,
         )  # fmt: skip
-        service.answer(id, self.question(id).digest, "yes")
+
+    def approve(self, id: str, who: str = "os:dora") -> None:
+        self.as_(who).answer(id, self.question(id).digest, "yes")
 
     async def carry_out(self) -> None:
         """One look, and all that it begins."""

@@ -178,7 +178,8 @@ class Executions:
     def _caller(self, one: Inquiry, stored: StoredCall) -> Caller:
         """Whoever asked, as they are known now. Raises ``Ended``."""
         said = stored.envelope
-        found = self._plant.authenticator.later(stored.principal, one.created, said.peer, now_ms())
+        since = one.since or one.created
+        found = self._plant.authenticator.later(stored.principal, since, said.peer, now_ms())
         if isinstance(found, AuthRefusal):
             log.info("an approved call of %s: %s", one.id, found.detail)
             raise Ended("auth.unknown" if found.reason == "auth.unknown" else REVOKED)

@@ -29,7 +29,8 @@ async def held_task(turn: Turn, ref: TaskRef) -> Answer | TaskRef:
     """
     desk, request = turn.questions, turn.request
     one = await desk.inquiry(ref.id)
-    if one is None or one.holder != turn.caller.principal.id:
+    who = turn.caller.principal
+    if one is None or (one.holder, one.agent) != (who.id, who.agent):
         raise WireRefusal("task.unknown")
     ran = await desk.ran(one.id) if one.state in DONE else None
     if ran is not None and is_task(ran[1].raw):

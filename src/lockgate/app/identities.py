@@ -9,7 +9,7 @@ import msgspec
 
 from lockgate.app.settings import Settings
 from lockgate.app.settings_admin import Console
-from lockgate.app.settings_issuers import IntrospectionSettings, IssuerSettings
+from lockgate.app.settings_issuers import IntrospectionSettings, IssuerSettings, namespace_of
 from lockgate.app.settings_kinds import is_loopback, split_url
 from lockgate.identity.access_token import Accepted
 from lockgate.identity.api_key import KeyBook, KeyCheck
@@ -143,7 +143,7 @@ def _issuer(name: str, one: IssuerSettings, resolved: Resolve) -> Issuer:
         name=name, url=one.url, profile=PROFILES[one.profile], audiences=one.audiences,
         keys_url=one.keys_url or "", keys_file=one.keys_file or "",
         introspection=_introspection(one.introspection, resolved),
-        namespace=f"{name}/" if one.namespace is None else one.namespace,
+        namespace=namespace_of(name, one),
         clients={
             client: Client(known.agent or "", known.owner or "", known.workload or "")
             for client, known in one.clients.items()

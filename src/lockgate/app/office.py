@@ -160,7 +160,7 @@ class LocalOffice:
             lambda: now,
         )
         standing.refresh(now)
-        rules = approval_rules_of(settings.approvals, rules_of(settings.admin))
+        rules = approval_rules_of(settings.approvals, rules_of(settings.admin), settings.issuers)
         return Approvers(rules, directory, standing)
 
     def _settings(self) -> Settings:

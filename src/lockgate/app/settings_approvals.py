@@ -1,10 +1,12 @@
 """What ``lockgate.yaml`` may say of people who are asked."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from lockgate.app.settings_channels import ChannelSettings
+from lockgate.app.settings_issuers import IssuerSettings, namespace_of
 from lockgate.app.settings_kinds import Closed, Identity, Name, UpstreamName, listed, refuse
 from lockgate.approval.rules import MINUTE_MS, ApprovalRules, FactorRule
 from lockgate.control_plane.services.privileges import Rules
@@ -12,6 +14,7 @@ from lockgate.control_plane.services.privileges import Rules
 Factor = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Pointer = Annotated[str, StringConstraints(pattern=r"^(/([^~/]|~0|~1)+)+$", max_length=256)]
 _NO_ROLES = Rules()
+_NO_ISSUERS: Mapping[str, IssuerSettings] = {}
 _MANY = {"type": "array", "items": {"type": "string"}}
 Identities = Annotated[
     tuple[Identity, ...], BeforeValidator(listed),
@@ -74,11 +77,17 @@ class Approvals(Closed):
     """Where approvers are told that a question waits, by any name."""
 
 
-def approval_rules_of(settings: Approvals, admin: Rules = _NO_ROLES) -> ApprovalRules:
+def approval_rules_of(
+    settings: Approvals,
+    admin: Rules = _NO_ROLES,
+    issuers: Mapping[str, IssuerSettings] = _NO_ISSUERS,
+) -> ApprovalRules:
     """``admin``: who gives roles, and whose each account of the machine is. Without it nobody gives
-    any."""
+    any. ``issuers``: whose names for people have something put before them."""
     found = {name: _rule(one, admin) for name, one in settings.factors.items()}
-    return ApprovalRules({**found, **admin.factors}, frozenset(_named(settings.vetoers, admin)))
+    vetoers = frozenset(_named(settings.vetoers, admin))
+    before = frozenset(namespace_of(name, one) for name, one in issuers.items()) - {""}
+    return ApprovalRules({**found, **admin.factors}, vetoers, before)
 
 
 def _named(identities: tuple[str, ...], admin: Rules) -> tuple[str, ...]:

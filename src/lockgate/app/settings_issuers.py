@@ -117,6 +117,11 @@ class IssuerSettings(Closed):
         return self
 
 
+def namespace_of(name: str, one: IssuerSettings) -> str:
+    """What is put before each subject of this issuer."""
+    return f"{name}/" if one.namespace is None else one.namespace
+
+
 def check_issuers(
     issuers: Mapping[str, IssuerSettings], *, public_url: str, exposed: bool, directory: bool
 ) -> None:

@@ -29,6 +29,7 @@ from lockgate.approval.approvers import Approvers
 from lockgate.approval.desk import Desk
 from lockgate.approval.facts import approvals_of
 from lockgate.approval.leases import Leases
+from lockgate.approval.rules import ApprovalRules
 from lockgate.audit.journal import GroupCommitJournal
 from lockgate.audit.refusals import RefusalTally
 from lockgate.identity.key_uses import KeyUses
@@ -162,8 +163,7 @@ class Plant:
         self.standing = HeldStanding(
             self.inquiries, StoredRelations(engine), lambda: self._settings.admin.enforced, now_ms
         )  # fmt: skip
-        asked = approval_rules_of(settings.approvals, admin_rules_of(settings.admin))
-        self.approvers = Approvers(asked, self.directory, self.standing)
+        self.approvers = Approvers(_asked(settings), self.directory, self.standing)
         self.steps = asyncio.Event()
         """Set where a question took a step in this worker."""
         self.desk = Desk(
@@ -249,8 +249,7 @@ class Plant:
         self.quota.limits = quota_limits(settings)
         self.brake.limits = message_limits(settings)
         self.authenticator.rules = rules_of(settings.people)
-        admin = admin_rules_of(settings.admin)
-        self.approvers.rules = approval_rules_of(settings.approvals, admin)
+        self.approvers.rules = _asked(settings)
         return State(
             gate=gate,
             resolver=resolver,
@@ -288,6 +287,11 @@ class Plant:
             self.pool.retire(name)
         self.registry.replace(registered)
         return Resolver({one.name: one.upstream for one in registered}, self.tools)
+
+
+def _asked(settings: Settings) -> ApprovalRules:
+    admin = admin_rules_of(settings.admin)
+    return approval_rules_of(settings.approvals, admin, settings.issuers)
 
 
 def _nobody(_: Event) -> None:

@@ -65,6 +65,8 @@ class Approvers:
             return Voice(own=own)
         if own:
             return Voice(self._confirms(mine, one), own=True, veto=veto)
+        if any(self._may_be(me, name) for me in mine for name in one.excluded):
+            return Voice(veto=veto)
         speaks = frozenset(n.factor for n in one.needs if self._speaks(identity, n, one, now))
         if speaks:
             return Voice(speaks, veto=veto)
@@ -108,7 +110,12 @@ class Approvers:
     def same(self, one: str, other: str) -> bool:
         """Whether two names or identities are one person's: in any case of letters, and through
         other accounts that a source knows by the same external id or employee number."""
-        return bool(self._names(one) & self._names(other))
+        return bool(self._names({name_of(one)}) & self._names({name_of(other)}))
+
+    def _may_be(self, one: str, other: str) -> bool:
+        """Whether they could be: ``corp/alice`` of an access token may be whom the machine and the
+        console's identity call ``alice``. It takes a yes away, and never gives anything."""
+        return bool(self._names(self._spelt(one)) & self._names(self._spelt(other)))
 
     def distinct(self, votes: Iterable[Vote]) -> tuple[Vote, ...]:
         """The yeses of different people: of several by accounts of one person, or by them and whom
@@ -121,10 +128,10 @@ class Approvers:
 
     def _together(self, one: Vote, other: Vote) -> bool:
         mine, theirs = _behind(one), _behind(other)
-        return any(self.same(a, b) for a in mine for b in theirs)
+        return any(self._may_be(a, b) for a in mine for b in theirs)
 
-    def _names(self, name: str) -> Set[str]:
-        found = {folded(name_of(name))}
+    def _names(self, called: Set[str]) -> Set[str]:
+        found = set(map(folded, called))
         waiting = set(found)
         while waiting:
             alike = self._people.alike(waiting.pop())
@@ -133,6 +140,10 @@ class Approvers:
             found |= more
             waiting |= more
         return found
+
+    def _spelt(self, name: str) -> Set[str]:
+        called = name_of(name)
+        return {called, *(called.removeprefix(before) for before in self.rules.namespaces)}
 
     def _confirms(self, names: Set[str], one: Inquiry) -> frozenset[str]:
         """Only the acting person, never an owner or another account of theirs."""
@@ -171,7 +182,8 @@ class Approvers:
         """Of a question's own people nobody lends anything: it would be their own yes."""
         if given.taker != to or not given.active(now) or not self.active(given.giver):
             return frozenset()
-        if any(self.same(given.giver, name) for name in one.excluded):
+        giver = {given.giver, given.alias} - {""}
+        if any(self._may_be(by, name) for by in giver for name in one.excluded):
             return frozenset()
         wanted = (
             n

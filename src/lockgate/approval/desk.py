@@ -223,8 +223,8 @@ class Desk:
         return None
 
     def _too_many(self, asked: Inquiry, now: int) -> bool:
-        live = (a.inquiry.at(now) for a in self._store.listed(sorted(LIVE)))
-        mine = [one for one in live if one.holder == asked.holder and one.state == "pending"]
+        listed = self._store.listed(("pending",), holder=asked.holder)
+        mine = [a.inquiry for a in listed if a.inquiry.at(now).state == "pending"]
         again = any(one.digest == asked.digest for one in mine)
         return len(mine) >= MOST_WAITING and not again
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from lockgate.approval.approvers import Approvers
 from lockgate.approval.engine import satisfied
 from lockgate.model import Approval
-from lockgate.model.inquiry import Asked
+from lockgate.model.inquiry import Asked, Need
 
 
 def approvals_of(standing: Sequence[Asked], approvers: Approvers, now: int) -> tuple[Approval, ...]:
@@ -14,12 +16,16 @@ def approvals_of(standing: Sequence[Asked], approvers: Approvers, now: int) -> t
 
 
 def still_good(asked: Asked, approvers: Approvers, now: int) -> bool:
-    """Whether those who said yes may still say it: whoever lost the role since, or left, has said
-    nothing."""
+    """Whether those who said yes may still say it, and are as many as it takes now: whoever lost
+    the role since, or left, has said nothing; so has whoever answers now for another of them."""
     one = asked.inquiry
     yes = approvers.distinct(asked.votes)
-    held = [approvers.voice(v.voter, one, now, v.alias).factors & frozenset(v.factors) for v in yes]
-    return satisfied(one.needs, held)
+    voices = {v.voter: approvers.voice(v.voter, one, now, v.alias) for v in yes}
+    as_now = [replace(v, by_delegation=voices[v.voter].by) for v in yes]
+    held = [voices[v.voter].factors & set(v.factors) for v in approvers.distinct(as_now)]
+    rules = approvers.rules
+    needs = [Need(n.factor, max(n.count, rules.of(n.factor).count)) for n in one.needs]
+    return satisfied(needs, held)
 
 
 def _of(asked: Asked) -> Iterator[Approval]:

@@ -12,6 +12,10 @@ from lockgate.model import AuditEvent
 from lockgate.model.inquiry import LEASE_MS, LIVE, Inquiry
 
 RENEW_SECONDS = LEASE_MS / 1_000 / 4
+MOST = 10_000
+"""Live questions that are looked at, the newest. Fewer, and a flood would keep old ones live."""
+AT_ONCE = 500
+"""That are put on record in one round: the thread that does it also renews leases."""
 CALLS = frozenset({"call", "grant"})
 """Kinds that a worker carries out. What becomes of the others is known at once."""
 
@@ -54,8 +58,9 @@ class Leases:
     def tidy(self) -> list[AuditEvent]:
         """End what nobody answered or used in time; destroy what is kept no more."""
         now = self._now_ms()
-        live = [asked.inquiry for asked in self._store.listed(sorted(LIVE))]
+        live = [asked.inquiry for asked in self._store.listed(sorted(LIVE), MOST)]
         late = [one for one in live if one.at(now).state == "expired"]
+        late = late[-AT_ONCE:]  # the oldest
         events = self._put([(engine.expire(one, now), "expired") for one in late], now)
         self._store.forget(now)
         return events

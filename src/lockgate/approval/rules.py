@@ -56,6 +56,8 @@ class ApprovalRules(msgspec.Struct, frozen=True):
     factors: Mapping[str, FactorRule] = {}
     vetoers: frozenset[str] = frozenset()
     """Identities that may stop anything, besides holders of the admin role ``responder``."""
+    namespaces: frozenset[str] = frozenset()
+    """What issuers of access tokens have put before their names for people."""
 
     def of(self, factor: str) -> FactorRule:
         return self.factors.get(factor, _NOBODY if ":" in factor else _OPEN)

@@ -58,6 +58,9 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     wrote what is asked for."""
     needs: tuple[Need, ...]
     created: int
+    since: int = 0
+    """When whoever asks was let in, where that was before: what somebody edited is no new call of
+    theirs."""
     expires: int
     """While pending: until when it may be answered. Once approved: until when it may be used."""
     window: int
@@ -146,6 +149,8 @@ class Delegation(msgspec.Struct, frozen=True):
     """The giver is out of office: they are not asked meanwhile."""
     made_by: str = ""
     revoked: int = 0
+    alias: str = ""
+    """What policy calls the giver, where that is another name."""
 
     def active(self, now: int) -> bool:
         return self.starts <= now < self.ends and not self.revoked

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -156,7 +156,10 @@ def _rewritten(call: Call, decision: Decision) -> Call:
 
 async def _ask(call: Call, decision: Decision, facts: Facts, gate: Gate) -> Release | Refused:
     """A person must say yes first. Where the same was asked before, and ran, its result is let out
-    again: it is judged anew, and the upstream is not called twice."""
+    again, judged anew; but what a person answered to an upstream is theirs to say each time. About
+    the gateway's own calls nobody is asked: they are the same over anybody's connection."""
+    if call.principal.kind == "system":
+        return _refused(call, decision)
     held = await gate.desk.hold(call, decision)
     return await _told(call, held, _refused(call, decision), facts, gate)
 
@@ -164,7 +167,7 @@ async def _ask(call: Call, decision: Decision, facts: Facts, gate: Gate) -> Rele
 async def _told(
     call: Call, held: Held, refused: Refused, facts: Facts, gate: Gate
 ) -> Release | Refused:
-    if held.kept is not None and held.inquiry is not None:
+    if METHODS[call.method].kind != "ask" and held.kept is not None and held.inquiry is not None:
         return await _let_out(kept_reply(call, held.kept, held.inquiry), facts, gate)
     where = held.inquiry.id if held.inquiry else ""
     return msgspec.structs.replace(refused, reason=held.reason, where=where, inquiry=held.inquiry)
@@ -172,28 +175,30 @@ async def _told(
 
 async def _forward(permit: Permit, facts: Facts, gate: Gate, client: Client) -> Release | Refused:
     """What came of a call that somebody approved is kept for whoever asked."""
-    used = tuple(sorted({id for verdict in permit.decision.verdicts for id in verdict.used}))
     answer: Release | Refused | None = None
+    spent: list[str] = []  # of what somebody else has used, nothing is this call's to say
     try:
-        answer = await _send(permit, used, facts, gate, client)
+        answer = await _send(permit, spent, facts, gate, client)
     finally:
-        if used:
-            await asyncio.shield(_finish(used, answer, gate))
+        if spent:
+            await asyncio.shield(_finish(spent, answer, gate))
     if isinstance(answer, Refused) and answer.reason == USED:
-        held = await gate.desk.join(used)
+        held = await gate.desk.join(_used(permit))
         return await _told(permit.call, held, answer, facts, gate)
     return answer
 
 
 async def _send(
-    permit: Permit, used: tuple[str, ...], facts: Facts, gate: Gate, client: Client
+    permit: Permit, spent: list[str], facts: Facts, gate: Gate, client: Client
 ) -> Release | Refused:
-    """``used``: the approvals it rests on. They are used up, in one step, before it is sent."""
-    call = permit.call
+    """The approvals it rests on are used up, in one step, before it is sent: then they are in
+    ``spent``."""
+    call, used = permit.call, _used(permit)
     unanswered, detail = "pipeline.failed", ""
     try:
         if not await gate.approvals.consume(used):
             raise SendFailed(USED, "not forwarded")
+        spent += used
         reply = await gate.sender.send(permit, _hearing(call, facts, gate, client))
         answer = await _let_out(reply, facts, gate, used)
         unanswered = ""
@@ -210,9 +215,11 @@ async def _send(
             gate.journal.note(record.failure(gate.stamp(), call, unanswered, detail, used))
 
 
-async def _finish(used: tuple[str, ...], answer: Release | Refused | None, gate: Gate) -> None:
-    if isinstance(answer, Refused) and answer.reason == USED:
-        return  # somebody else runs it, or did
+def _used(permit: Permit) -> tuple[str, ...]:
+    return tuple(sorted({id for verdict in permit.decision.verdicts for id in verdict.used}))
+
+
+async def _finish(used: Sequence[str], answer: Release | Refused | None, gate: Gate) -> None:
     said = answer.said if isinstance(answer, Release) else None
     kept = Kept(said.raw, said.is_error) if isinstance(said, Reply) else None
     why = "approval.ran" if kept else answer.reason if isinstance(answer, Refused) else _BROKEN

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from lockgate.model import Call, StoreDown
-from lockgate.model.inquiry import Asked
+from lockgate.model.inquiry import Asked, Inquiry
 from lockgate.store.feed import STALE_MS, Snapshot
 
 Clock = Callable[[], int]
@@ -19,6 +19,8 @@ class Inquiries(Protocol):
 
     def changed(self, since: int) -> tuple[int, tuple[Asked, ...]] | None: ...
 
+    def answered(self, now: int) -> tuple[Inquiry, ...]: ...
+
     def claim(self, ids: Sequence[str], node: str, now: int) -> bool: ...
 
 
@@ -29,6 +31,8 @@ class _Standing(msgspec.Struct, frozen=True):
     """By the digest of the call."""
     grants: Mapping[tuple[str, str, str], tuple[Asked, ...]] = {}
     """By principal, upstream and tool."""
+    answered: Mapping[str, int] = {}
+    """Until when the result of a call is kept, by its digest."""
     versions: Mapping[str, int] = {}
     """Of the live questions, by id."""
 
@@ -62,13 +66,15 @@ class StandingApprovals:
 
     def standing(self, call: Call) -> tuple[Asked, ...]:
         """Approved, unused and unexpired, and for such a call: what is for exactly this one first,
-        then grants. Raises ``StoreDown`` when the copy is too old to say."""
-        held = self._held()
+        then grants; but none where this very call runs or ran by a yes of its own and its result is
+        kept: whoever comes again for that must not run it twice. Raises ``StoreDown`` when the copy
+        is too old to say."""
+        held, now = self._held(), self._clock()
         principal = (call.principal.id, call.upstream.name, call.target)
-        found = (*held.calls.get(call.digest, ()), *held.grants.get(principal, ()))
-        if not found:
-            return ()
-        now = self._clock()
+        grants = held.grants.get(principal, ())
+        if grants and now < held.answered.get(call.digest, 0):
+            grants = ()
+        found = (*held.calls.get(call.digest, ()), *grants)
         return tuple(asked for asked in found if asked.inquiry.at(now).state == "approved")
 
     @property
@@ -91,9 +97,9 @@ class StandingApprovals:
             return True
         now = self._clock()
         done = await asyncio.to_thread(self._inquiries.claim, ids, self.node, now)
-        if done:
-            self._working.update(ids)
         await asyncio.to_thread(self.refresh, now)
+        if done:  # last: whoever gets no answer has used nothing that it would be at work on
+            self._working.update(ids)
         return done
 
     def changed(self, since: int) -> tuple[int, _Standing] | None:
@@ -112,7 +118,9 @@ class StandingApprovals:
             else:
                 calls[one.binding.call] = (*calls.get(one.binding.call, ()), asked)
         versions = {asked.inquiry.id: asked.inquiry.version for asked in found[1]}
-        return found[0], _Standing(found[0], found[1], calls, grants, versions)
+        ran = self._inquiries.answered(self._clock()) if grants else ()
+        answered = {one.binding.call: one.kept_until for one in reversed(ran) if one.binding}
+        return found[0], _Standing(found[0], found[1], calls, grants, answered, versions)
 
     def _held(self) -> _Standing:
         if not self._snapshot.fresh(self._clock()):

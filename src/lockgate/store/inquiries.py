@@ -25,6 +25,9 @@ from lockgate.store.feed import bump, version_of
 from lockgate.store.sealing import AesGcmSealer
 from lockgate.store.tables import delegation, inquiry, vote
 
+ANSWERED: tuple[InquiryState, ...] = ("used", "succeeded")
+OLDEST_MS = 3 * 24 * 60 * 60_000
+"""No question waits, may be used and is kept for longer than that in all."""
 TOPIC, DELEGATIONS = "inquiry", "delegation"
 _PAYLOAD, _RESULT = "inquiry-payload", "inquiry-result"
 
@@ -150,6 +153,15 @@ class StoredInquiries:
             if version == since:
                 return None
             return version, _listed(connection, sorted(LIVE), 10_000)
+
+    def answered(self, now: int) -> tuple[Inquiry, ...]:
+        """Those about single calls that run, or ran and whose result is kept, newest first."""
+        mine = inquiry.c.state.in_(ANSWERED) & (inquiry.c.created > now - OLDEST_MS)
+        query = select(inquiry.c.body).where(mine, inquiry.c.kept_until > now)
+        query = query.order_by(inquiry.c.created.desc()).limit(10_000)
+        with store_errors("cannot read the questions"), reading(self._engine) as connection:
+            found = tuple(map(_inquiry, connection.scalars(query)))
+        return tuple(one for one in found if one.kind == "call")
 
     def _open(self, id: str, column: Any, purpose: str) -> bytes | None:
         query = select(column).where(inquiry.c.id == id, inquiry.c.kept_until > self._clock())

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from lockgate.model import StoreDown
 from lockgate.model.inquiry import LIVE, Asked, Asker, Delegation, Inquiry, InquiryState, Kept, Vote
-from lockgate.store.inquiries import claimed
+from lockgate.store.inquiries import ANSWERED, claimed
 
 Clock = Callable[[], int]
 """Milliseconds since the Unix epoch."""
@@ -111,6 +111,10 @@ class MemoryInquiries:
         if since == self._version:
             return None
         return self._version, self.listed(sorted(LIVE), 10_000)
+
+    def answered(self, now: int) -> tuple[Inquiry, ...]:
+        found = (asked.inquiry for asked in self.listed(ANSWERED, 10_000))
+        return tuple(one for one in found if one.kind == "call" and one.kept_until > now)
 
     def _keeps(self, id: str) -> bool:
         return id in self._rows and self._rows[id].kept_until > self._clock()

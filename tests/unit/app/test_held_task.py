@@ -20,7 +20,7 @@ from support.holding import (
     said,
     steps,
 )
-from support.scenario import NOW_MS, Stage
+from support.scenario import NOW_MS, Stage, principal_of
 from support.staged import BOB, Said, Speaker, regate
 
 METHODS = ["tasks/get", "tasks/update", "tasks/cancel"]
@@ -145,6 +145,8 @@ async def test_it_is_of_no_use_to_anybody_else_or_elsewhere(method: str) -> None
     _, id, _ = await begun(stage)
     bob = Speaker(stage, who=BOB, capabilities=TASKS)
     assert (await about(bob, id, method)).reason == "task.unknown"
+    agent = Speaker(stage, who=principal_of("alice via tablet as doctor"), capabilities=TASKS)
+    assert (await about(agent, id, method)).reason == "task.unknown"
     elsewhere = Speaker(stage, "/mcp", capabilities=TASKS)
     assert (await about(elsewhere, id, method)).reason == "task.unknown"
     assert question(stage).state == "pending"

@@ -4,7 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from lockgate.app.settings_approvals import Approvals, FactorSettings, approval_rules_of
+from lockgate.app.settings_issuers import IssuerSettings
 from lockgate.approval.rules import MINUTE_MS, FactorRule
+from lockgate.control_plane.services.privileges import Rules
 
 
 def test_what_is_written_becomes_the_rule() -> None:
@@ -39,3 +41,9 @@ def test_what_is_written_becomes_the_rule() -> None:
 def test_what_makes_no_sense_is_refused(wrong: Any) -> None:
     with pytest.raises(ValidationError):
         FactorSettings.model_validate(wrong)
+
+
+def test_what_issuers_put_before_names_is_known() -> None:
+    issuers = {name: IssuerSettings.model_validate({"url": f"https://{name}.example.org", **said})
+               for name, said in (("corp", {}), ("own", {"namespace": ""}))}  # fmt: skip
+    assert approval_rules_of(Approvals(), Rules(), issuers).namespaces == {"corp/"}

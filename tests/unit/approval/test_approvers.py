@@ -220,3 +220,19 @@ def test_what_can_be_lent_is_what_one_may_be_asked_for(town: Town) -> None:
     assert not found.may_lend("oidc:eve", "")
     assert not approvers(town, confirm=True).may_lend("oidc:dora", "owner")
     assert approvers(town, relation="lead", argument="/p").may_lend("oidc:eve", "owner")
+
+
+@pytest.mark.parametrize("identity", ["os:alice", "oidc:alice", "oidc:ALICE"])
+def test_what_an_issuer_puts_before_a_name_makes_nobody_else(town: Town, identity: str) -> None:
+    """A command and the console's identity know nobody by an issuer's name."""
+    rules = ApprovalRules({"owner": FactorRule(people=frozenset({identity}))}, frozenset(),
+                          frozenset({"corp/"}))  # fmt: skip
+    found = Approvers(rules, town, town)
+    assert found.voice(identity, inquiry(excluded=("corp/alice",)), AT) == Voice(), "no yes"
+    assert factors(found, identity, excluded=("elsewhere/alice",)) == OWNER
+    town.lent = [Delegation("d", identity, "oidc:bob", AT, AT + 9)]
+    assert not factors(found, "oidc:bob", excluded=("corp/alice",)), "nor lends it"
+    related = Approvers(ApprovalRules({"owner": FactorRule(relation="lead", argument="/p")},
+                                      frozenset(), frozenset({"corp/"})), town, town)  # fmt: skip
+    town.relations["p-1", "lead"] = frozenset({"corp/alice"})
+    assert not factors(related, identity, excluded=(), tool={"entity /p": "p-1"}), "and gives none"

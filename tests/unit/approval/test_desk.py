@@ -10,7 +10,7 @@ from lockgate.approval.rules import KEPT_MS, MOST_WAITING, ApprovalRules, Factor
 from lockgate.model import AuditEvent, Call, Decision, Effect, Verdict, combine, question_of
 from lockgate.model.inquiry import Kept
 from lockgate.store.memory_inquiries import MemoryInquiries
-from support.inquiries import AT, approved
+from support.inquiries import AT, approved, inquiry
 from worlds import ALICE, call
 
 ASKED = call("delete_patient", patient_id="p-1", dose=10)
@@ -62,6 +62,17 @@ async def test_asking_again_asks_nobody_again(room: Room) -> None:
     assert len(room.noted) == 1
     other = await room.desk.hold(call("delete_patient", patient_id="p-1", dose=100), held())
     assert other.inquiry != first.inquiry, "one digit more is another question"
+
+
+async def test_nobody_asks_more_than_their_share_behind_the_questions_of_others(room: Room) -> None:
+    for n in range(MOST_WAITING):
+        await room.desk.hold(call("delete_patient", patient_id="p-1", dose=n), held())
+    for n in range(1_000):
+        room.store.add(inquiry(f"n{n}", holder=f"person:p{n}", created=AT + 1, expires=AT + 9_000),
+                       b"payload")  # fmt: skip
+    assert (await room.desk.hold(ASKED, held())).inquiry is not None, "it was asked before"
+    more = call("delete_patient", patient_id="p-2", dose=1)
+    assert (await room.desk.hold(more, held())).reason == "approval.too-many"
 
 
 async def test_what_came_of_it_is_kept_for_whoever_asks_the_same(room: Room) -> None:

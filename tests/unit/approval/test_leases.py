@@ -80,6 +80,17 @@ def test_what_nobody_answered_is_put_on_record_once(room: Room) -> None:
     assert (room.one().state, room.one().reason) == ("expired", "approval.expired")
 
 
+def test_a_flood_of_newer_ones_keeps_nothing_live(room: Room) -> None:
+    room.store.add(inquiry(), b"payload")
+    for n in range(1_000):
+        later = {"created": AT + 1, "expires": AT + 10**6, "digest": str(n)}
+        room.store.add(inquiry(f"n{n}", **later), b"payload")
+    room.now = inquiry().expires
+    assert [word.header["target"] for word in room.here.tidy()] == ["q1"]
+    room.now = AT + 10**6
+    assert [len(room.here.tidy()) for _ in range(3)] == [500, 500, 0], "a part at a time"
+
+
 def test_what_is_kept_no_more_is_destroyed(room: Room) -> None:
     room.store.add(inquiry(state="succeeded"), b"payload")
     room.store.keep("q1", Kept(b"{}"))

@@ -1,14 +1,19 @@
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 
+from lockgate.approval.desk import Held
 from lockgate.model import (
     REASONS,
+    SYSTEM,
     AuditEvent,
     Call,
     Catalogue,
+    Decision,
     Effect,
+    Envelope,
     FactKey,
     Facts,
     JournalDown,
@@ -18,11 +23,14 @@ from lockgate.model import (
     Release,
     Reply,
     SendFailed,
+    StoreDown,
     Verdict,
 )
+from lockgate.model.inquiry import Kept
+from lockgate.pipeline.asks import ask_of
 from lockgate.pipeline.run import REVOKED, SILENT, Gate, Refused, run
 from lockgate.upstream.link import Hears
-from support.inquiries import yes_to
+from support.inquiries import inquiry, yes_to
 from support.world import PERMIT_ALL, Listening, World, shipped_order
 from worlds import call, list_call
 
@@ -149,6 +157,48 @@ async def test_an_approval_that_was_used_meanwhile_stops_the_call() -> None:
     assert reason(answer) == "approval.used"
     assert "send" not in world.steps
     assert world.events("call.outcome")[0].reason == "approval.used"
+
+
+@pytest.mark.parametrize("failure", [StoreDown("down"), asyncio.CancelledError()])
+async def test_whoever_did_not_use_an_approval_says_nothing_of_what_comes_of_it(
+    failure: BaseException,
+) -> None:
+    """It may be somebody else's by now, who is still at work on it."""
+
+    class Failing(World):
+        async def consume(self, ids: Sequence[str]) -> bool:
+            raise failure
+
+    world = Failing(shipped_order(HOLD))
+    asked = call(patient_id="p-1")
+    world.known_approvals = (yes_to(asked, world.order),)
+    with pytest.raises(type(failure)):
+        await go(world, asked)
+    assert not {"send", "finish"} & set(world.steps)
+
+
+async def test_nobody_is_asked_about_the_gateways_own_calls() -> None:
+    """Its calls over anybody's connection have one digest: a kept result would be everybody's."""
+    world = World(shipped_order(HOLD))
+    ours = msgspec.structs.replace(SYSTEM, on_behalf="person:alice")
+    asked = msgspec.structs.replace(call(patient_id="p-1"), principal=ours)
+    assert reason(await go(world, asked)) == "approval.needed"
+    assert "hold" not in world.steps
+
+
+async def test_what_a_person_once_answered_is_no_answer_to_the_same_question_again() -> None:
+    """An upstream that asks "shall I pay?" again hears a person, never what was kept."""
+
+    class Answered(World):
+        async def hold(self, call: Call, decision: Decision) -> Held:
+            return Held(inquiry(state="succeeded"), "approval.ran", Kept(b'{"action":"accept"}'))
+
+    world = Answered(shipped_order(HOLD.replace('action == Action::"tools/call"', "action")))
+    params = b'{"message":"Pay?","requestedSchema":{"type":"object","properties":{}}}'
+    declared = Envelope(era="legacy", asks=b'{"elicitation":{"form":{}}}')
+    asker = msgspec.structs.replace(call(), envelope=declared)
+    ask = ask_of(asker, "elicitation/create", params, "legacy", 1)
+    assert reason(await go(world, ask)) == "approval.ran"
 
 
 async def test_a_hold_with_a_drop_is_approved_for_what_will_be_sent() -> None:

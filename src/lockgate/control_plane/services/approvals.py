@@ -114,6 +114,8 @@ class Approvals:
         except engine.Refusal as refusal:
             raise _refused(refusal.fault) from refusal
         self.put("answered", changed.inquiry, given)
+        if changed.inquiry.scope is not None and changed.inquiry.state == "approved":
+            self._cover(changed.inquiry.parent, now)
         return changed
 
     def withdraw(self, id: str) -> Inquiry:
@@ -134,6 +136,15 @@ class Approvals:
             raise _refused(refusal.fault) from refusal
         self.put(changed.state, changed)
         return changed
+
+    def _cover(self, question: str, now: int) -> None:
+        """A grant lets through the call that it came of: a yes to that would run it once more."""
+        asked = self.store.get(question)
+        if asked is None or asked.inquiry.at(now).state != "pending":
+            return
+        over = engine.supersede(asked.inquiry, now)
+        self.record("superseded", over, self.store.payload(question) or b"")
+        self.store.replace(over)  # not where somebody has answered it at this very moment
 
     def _asks(self, one: Inquiry) -> bool:
         """Whether it is the actor's own, by whatever name."""

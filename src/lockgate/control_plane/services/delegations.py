@@ -39,7 +39,8 @@ class Delegations:
             what = f"for {factor}" if factor else "at all"
             raise Refused(f"You are not asked {what}, so there is nothing to lend.")
         id = self._approvals.random_bytes(8).hex()
-        one = Delegation(id, mine, to, now, ends, factor, away, mine)
+        alias = self._approvals.actor.alias
+        one = Delegation(id, mine, to, now, ends, factor, away, mine, alias=alias)
         self._record("delegated", one)
         self._approvals.store.delegate(one)
         return one

@@ -72,10 +72,12 @@ class Edits:
         binding = replace(one.binding or Binding("", "", ()), call=call.call().digest)
         pending = min(rule.pending for rule in ruled)
         place = {name: one.tool[name] for name in ("upstream", "target")}
-        mine = set(map(name_of, {self._approvals.actor.identity, seen.voice.by} - {""}))
+        actor = self._approvals.actor
+        mine = set(map(name_of, {actor.identity, actor.alias, seen.voice.by} - {""}))
         return replace(
             one, id=self._approvals.random_bytes(16).hex(), digest=binding.digest, binding=binding,
             excluded=tuple(sorted({*one.excluded, *mine})), created=now, expires=now + pending,
+            since=one.since or one.created,
             tool={**place, **entities_of(call.call(), ruled)}, parent=one.id, version=1,
             kept_until=now + pending + one.window + KEPT_MS,
         )  # fmt: skip

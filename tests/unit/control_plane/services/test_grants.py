@@ -29,7 +29,7 @@ def test_a_grant_of_one_approver_is_in_force_at_once(panel: Panel) -> None:
     assert one.scope.takes(paying(**PAY | {"amount": 99.5}))
     assert not one.scope.takes(paying(**PAY | {"amount": 100.5}))
     assert [s.asked.inquiry.id for s in Grants(panel.as_("oidc:sam")).list()] == [one.id]
-    assert panel.actions() == ["approval.requested", "approval.answered"]
+    assert panel.actions() == ["approval.requested", "approval.answered", "approval.superseded"]
 
 
 def test_the_proposers_yes_counts_once(panel: Panel) -> None:
