@@ -165,6 +165,19 @@ def test_results_are_kept_for_a_time_and_then_destroyed(store: Store, clock: Clo
     assert (store.kept("q1"), store.payload("q1")) == (None, None)
 
 
+def test_what_names_arguments_goes_with_them(store: Store, clock: Clock) -> None:
+    said = {"upstream": "clinic", "entity /patient_id": "p-1"}
+    store.add(inquiry(state="denied", tool=said), b"payload")
+    store.add(inquiry("q2", digest="2", tool=said, expires=10**9), b"payload")
+    clock.now = inquiry().kept_until
+    store.forget(clock.now)
+    over, live = store.get("q1"), store.get("q2")
+    assert over is not None
+    assert live is not None
+    assert over.inquiry.tool == {"upstream": "clinic"}
+    assert live.inquiry.tool == said, "who may answer is still asked of it"
+
+
 def test_newest_first_and_of_some_states(store: Store) -> None:
     store.add(inquiry(), b"")
     store.add(inquiry("q2", digest="2", created=AT + 1), b"")

@@ -7,7 +7,7 @@ import msgspec
 
 from lockgate.approval.rules import ApprovalRules, FactorRule
 from lockgate.model import Person
-from lockgate.model.inquiry import Delegation, Inquiry, Need, Vote
+from lockgate.model.inquiry import ENTITY, Delegation, Inquiry, Need, Vote
 from lockgate.model.person import folded
 
 APPROVER, RESPONDER = "approver", "responder"
@@ -172,7 +172,7 @@ class Approvers:
         return any(rule.groups & self._people.groups_of(person) for person in good)
 
     def _related(self, identity: str, rule: FactorRule, one: Inquiry) -> bool:
-        entity = one.tool.get(f"entity {rule.argument}", "")
+        entity = one.tool.get(f"{ENTITY}{rule.argument}", "")
         if not rule.relation or not entity:
             return False
         related = self._standing.related(entity, rule.relation)

@@ -6,7 +6,7 @@ from typing import Any
 from lockgate.approval.rules import KEPT_MS, ApprovalRules
 from lockgate.model import AuditEvent, Call, Decision, question_of
 from lockgate.model.approval import holding
-from lockgate.model.inquiry import LIVE, Inquiry, Need, plainly
+from lockgate.model.inquiry import ENTITY, LIVE, Inquiry, Need, plainly
 
 
 def reason_of(one: Inquiry) -> str:
@@ -63,5 +63,5 @@ def entities_of(call: Call, ruled: Sequence[Any]) -> Mapping[str, str]:
         for name in rule.argument.split("/")[1:]:
             value = value.get(name) if isinstance(value, dict) else None
         if rule.argument and isinstance(value, str | int):
-            found[f"entity {rule.argument}"] = str(value)
+            found[f"{ENTITY}{rule.argument}"] = str(value)
     return found

@@ -16,6 +16,8 @@ InquiryState = Literal[
     "revoked", "used", "succeeded", "failed",
 ]  # fmt: skip
 LIVE: frozenset[InquiryState] = frozenset({"pending", "approved"})
+ENTITY = "entity "
+"""Before the pointer of an argument, in ``Inquiry.tool``: its value follows."""
 FAILED_MS = 60_000
 DONE: frozenset[InquiryState] = frozenset({"succeeded", "failed"})
 LEASE_MS = 10_000
@@ -112,6 +114,14 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
             return now < min(found.kept_until, found.ended + FAILED_MS)
         over = found.state in ("succeeded", "denied", "vetoed")
         return found.state in LIVE or found.state == "used" or (over and now < found.kept_until)
+
+    def without_values(self) -> "Inquiry":
+        """Once nothing of it is kept: what names the arguments of a call goes too. As it is while
+        it is live."""
+        if self.state in LIVE:
+            return self
+        named = {name: text for name, text in self.tool.items() if not name.startswith(ENTITY)}
+        return msgspec.structs.replace(self, tool=named, scope=None)
 
 
 class Vote(msgspec.Struct, frozen=True):

@@ -28,6 +28,8 @@ from lockgate.store.tables import delegation, inquiry, vote
 ANSWERED: tuple[InquiryState, ...] = ("used", "succeeded")
 OLDEST_MS = 3 * 24 * 60 * 60_000
 """No question waits, may be used and is kept for longer than that in all."""
+FORGOTTEN = 500
+"""At most, at a time."""
 TOPIC, DELEGATIONS = "inquiry", "delegation"
 _PAYLOAD, _RESULT = "inquiry-payload", "inquiry-result"
 
@@ -123,9 +125,14 @@ class StoredInquiries:
         old = (inquiry.c.kept_until <= now) & (
             inquiry.c.payload.is_not(None) | inquiry.c.result.is_not(None)
         )
-        query = update(inquiry).where(old).values(payload=None, result=None)
+        gone = {"payload": None, "result": None}
         with store_errors("cannot forget results"), writing(self._engine) as connection:
-            return connection.execute(query).rowcount
+            found = connection.scalars(select(inquiry.c.body).where(old).limit(FORGOTTEN)).all()
+            for one in map(_inquiry, found):
+                body = _encode(one.without_values())
+                mine = update(inquiry).where(inquiry.c.id == one.id)
+                connection.execute(mine.values(**gone, body=body))
+            return len(found)
 
     def delegate(self, one: Delegation) -> None:
         with store_errors("cannot record the delegation"), writing(self._engine) as connection:

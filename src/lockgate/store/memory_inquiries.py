@@ -95,6 +95,7 @@ class MemoryInquiries:
             for id in gone:
                 self._payloads.pop(id, None)
                 self._results.pop(id, None)
+                self._rows[id] = self._rows[id].without_values()
             return len(gone)
 
     def delegate(self, one: Delegation) -> None:

@@ -17,7 +17,7 @@ from lockgate.control_plane.services.approvals import Approvals, Shown
 from lockgate.control_plane.services.bounds import bound_of
 from lockgate.control_plane.services.refused import Refused
 from lockgate.model.approval import Bound, Scope
-from lockgate.model.inquiry import Asked, Inquiry
+from lockgate.model.inquiry import ENTITY, Asked, Inquiry
 
 MINUTE_MS = 60_000
 MOST_USES = 50
@@ -102,7 +102,7 @@ def _check_bounds(one: Inquiry, scope: Scope, call: StoredCall) -> None:
         raise Refused("The bounds do not take the call that was asked about.",
                       "Each of its arguments needs a bound, and must be within it.")  # fmt: skip
     for name in one.tool:
-        pointer = name.removeprefix("entity ")
+        pointer = name.removeprefix(ENTITY)
         if pointer == name:
             continue
         mine = [b for b in scope.bounds if b.pointer == pointer and b.is_ == "equals"]
