@@ -1,5 +1,8 @@
+import asyncio
+
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from lockgate.app.previews import LONGEST, Previews
 from lockgate.approval.payload import StoredCall
@@ -60,3 +63,13 @@ async def test_what_is_too_long_is_cut_and_said_so() -> None:
     long = {"content": [{"type": "text", "text": "x" * (LONGEST + 1)}]}
     stage, previews = await listed(result=long)
     assert (await previews.preview(held(stage))).endswith(f"({LONGEST + 1} characters)")
+
+
+async def test_however_many_look_the_upstream_is_asked_once_in_a_while() -> None:
+    """Open pages ask again whenever any question changes."""
+    stage, previews = await listed(result={"content": [{"type": "text", "text": "1 patient"}]})
+    said = await asyncio.gather(*(previews.preview(held(stage)) for _ in range(5)))
+    assert (set(said), len(stage.simulated.calls)) == ({"1 patient"}, 1)
+    other = replace(held(stage), params=b'{"name":"x","arguments":{"patient_id":"p-2"}}')
+    await previews.preview(other)
+    assert len(stage.simulated.calls) == 2
