@@ -21,6 +21,8 @@ FRESH_SECONDS = 30.0
 
 Rules = Mapping[tuple[str, str], PreviewRule]
 """By upstream and held tool."""
+Stands = Callable[[StoredCall, int], bool]
+"""Whether whoever asked would be let in still. With when: milliseconds since the Unix epoch."""
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -33,22 +35,29 @@ class Previews:
     permit it, and it is inspected and recorded as every call."""
 
     def __init__(
-        self, rules: Callable[[], Rules], state: Callable[[], State], tools: ToolBook
+        self,
+        rules: Callable[[], Rules],
+        state: Callable[[], State],
+        tools: ToolBook,
+        stands: Stands,
     ) -> None:
         self._rules = rules
         self._state = state
         self._tools = tools
+        self._stands = stands
         self._asked: dict[tuple[str, bytes], _Asked] = {}
         """By the held call and what it would send. Only those that are fresh."""
 
     def offered(self, upstream: str, tool: str) -> bool:
         return (upstream, tool) in self._rules()
 
-    async def preview(self, held: StoredCall) -> str:
-        """Raises ``NoPreview``."""
+    async def preview(self, held: StoredCall, asked: int) -> str:
+        """``asked``: when. Raises ``NoPreview``."""
         rule = self._rules().get((held.upstream.name, held.target))
         if rule is None:
             raise NoPreview("this tool has none")
+        if not self._stands(held, asked):  # nor is their connection used any more
+            raise NoPreview("whoever asked is not let in any more")
         now = asyncio.get_running_loop().time()
         self._asked = {k: one for k, one in self._asked.items() if now - one.at < FRESH_SECONDS}
         key = (held.id, held.params)

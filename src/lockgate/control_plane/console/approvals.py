@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Mapping
 from functools import partial
 from itertools import islice
-from typing import Any
 
 import msgspec
 from starlette.responses import Response
@@ -37,6 +36,9 @@ LATELY_MS = 30 * 86_400_000
 FIGURES_MS = 60_000
 """Figures are of many questions, and the room is asked for again whenever one of them changes."""
 MOST, MOST_PAST = 100, 30
+LONGEST = 65_536
+"""Bytes of what will be sent that a page shows. What is longer nobody reads there, and to render it
+would hold up all other requests."""
 _ANSWERS: Mapping[str, Answer] = {"yes": "yes", "no": "no", "veto": "veto"}
 
 
@@ -44,10 +46,10 @@ class Facts(msgspec.Struct, frozen=True):
     """One question, as its page tells it."""
 
     seen: Shown
-    arguments: Any = None
-    """Decoded; None where they are not for whoever looks, or kept no more."""
     raw: str = ""
     """As they will be sent."""
+    too_long: int = 0
+    """How many bytes it has, where that is more than a page shows: then it is not decided there."""
     withheld: bool = False
     grave: bool = False
     """It takes a fresh sign-in and a pause."""
@@ -78,11 +80,13 @@ class ApprovalPages:
 
     async def one(self, visit: Visit) -> Response:
         facts = await asyncio.to_thread(facts_of, visit, _id(visit))
-        one = facts.seen.asked.inquiry
+        one, call = facts.seen.asked.inquiry, facts.seen.call
+        shown = call.exact if call and not (facts.withheld or facts.too_long) else None
         return visit.page(
-            "approval.html", one.title, facts=facts, one=one, votes=facts.seen.asked.votes,
+            "approval.html", one.title, facts=facts, one=one, arguments=shown,
+            votes=facts.seen.asked.votes,
             live=one.state in LIVE, preview=self._offered(visit, facts), base=APPROVALS,
-            pause=_pause(visit, facts), before=facts.before,
+            pause=_pause(visit, facts), before=facts.before, longest=LONGEST,
             tokens={way: visit.token(f"{APPROVALS}/{way}") for way in ("answer", "withdraw")},
         )  # fmt: skip
 
@@ -95,7 +99,8 @@ class ApprovalPages:
                 raise NoPreview("the arguments are not shown to you, or kept no more")
             if not _previews(visit, facts):
                 raise NoPreview("it is for whoever is asked, as long as the question waits")
-            said = await self._backing.previews.preview(facts.seen.call)
+            asked = facts.seen.asked.inquiry.created
+            said = await self._backing.previews.preview(facts.seen.call, asked)
         except NoPreview as none:
             why = str(none)
         return visit.page(
@@ -111,6 +116,8 @@ class ApprovalPages:
 
     async def answer(self, visit: Visit) -> Response:
         fields = visit.fields
+        if fields.get("answer") == "yes":
+            await asyncio.to_thread(_check_shown, visit, fields.get("id", ""))
         await asyncio.to_thread(
             answered, visit, fields.get("id", ""), fields.get("digest", ""),
             fields.get("answer", ""), fields.get("note", ""), fields.get("pause", ""),
@@ -170,7 +177,7 @@ def facts_of(visit: Visit, id: str) -> Facts:
     call = seen.call if contents else None
     return Facts(
         seen=seen,
-        arguments=call.arguments if call else None,
+        too_long=len(call.params) if call and len(call.params) > LONGEST else 0,
         raw=call.params.decode() if call else "",
         withheld=not contents,
         grave=_grave(visit, seen),
@@ -202,6 +209,12 @@ def _previews(visit: Visit, facts: Facts) -> bool:
     seen = facts.seen
     decides = bool(seen.voice.factors) or visit.sees_contents
     return decides and not facts.withheld and seen.asked.inquiry.state == "pending"
+
+
+def _check_shown(visit: Visit, id: str) -> None:
+    if facts_of(visit, id).too_long:
+        raise Refused("It is longer than its page shows, so nobody has read all of it there.",
+                      f"`lockgate approvals show {id}` shows it whole.")  # fmt: skip
 
 
 def _check_grave(visit: Visit, seen: Shown, pause: str) -> None:

@@ -46,8 +46,9 @@ class Previews(Protocol):
 
     def offered(self, upstream: str, tool: str) -> bool: ...
 
-    async def preview(self, held: StoredCall) -> str:
-        """Raises ``approval.preview.NoPreview``."""
+    async def preview(self, held: StoredCall, asked: int) -> str:
+        """``asked``: when, in milliseconds since the Unix epoch. Raises
+        ``approval.preview.NoPreview``."""
         ...
 
 

@@ -174,6 +174,7 @@ async def test_a_role_that_is_asked_for_is_a_question_too(desk: ConsoleDesk) -> 
     (asked,) = desk.inquiries.listed()
     page = await carol.get(f"{ROOM}/{asked.inquiry.id}")
     assert "to rotate a key" in page.text
+    assert ("takes effect" in page.text, "exactly once" in page.text) == (True, False)
     await carol.submit(page, ANSWER, answer="yes")
     assert desk.privileges.list()[0].granted
 
@@ -224,3 +225,10 @@ async def test_a_title_hides_and_turns_nothing(desk: ConsoleDesk) -> None:
     ask(desk, title="clinic/\u202edelete\u200b\u3164")
     page = (await (await desk.signed_in("dora")).get(f"{ROOM}/q1")).text
     assert not set(page) & set("\u202e\u200b\u3164")
+
+
+async def test_what_holds_for_many_calls_is_not_promised_to_run_once(desk: ConsoleDesk) -> None:
+    ask(desk, kind="grant", uses=50, window=3_600_000)
+    page = (await (await desk.signed_in("dora")).get(f"{ROOM}/q1")).text
+    assert "at most 50, for 60 min" in page
+    assert "exactly" not in page
