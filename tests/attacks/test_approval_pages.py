@@ -127,3 +127,12 @@ async def test_arguments_so_long_that_their_page_would_hold_up_the_gateway(
     said = await dora.post(ANSWER, {**form.hidden, "digest": one.digest, "answer": "yes"})
     assert (said.status, state(desk)) == (403, "pending")
     assert (await dora.post(ANSWER, {**form.hidden, "answer": "no"})).status == 303
+
+
+async def test_a_name_that_no_store_takes(desk: ConsoleDesk) -> None:
+    """PostgreSQL refuses NUL: it must not look as if the store were down."""
+    dora = await desk.signed_in("dora")
+    for path in (f"{ROOM}/a\0b", "/console/api/v1/approvals/a\0b"):
+        page = await dora.get(path)
+        assert (page.status, "There is no question" in page.text) == (403, True)
+        assert "\0" not in page.text.replace("\\u0000", "")

@@ -1,6 +1,7 @@
 """What somebody would try against the rooms of the console: whoever may not, and whatever strangers
 wrote that is shown there."""
 
+from time import process_time
 from typing import get_args
 
 import msgspec
@@ -217,3 +218,14 @@ async def test_what_a_visitor_types_into_the_address_is_only_text(desk: ConsoleD
 def test_each_role_opens_a_room_or_says_why_not() -> None:
     opened = {role for path in GATED for role in PAGES[path].roles}
     assert set(ADMIN_ROLES) - opened == {"approver"}, "whose rooms come with the approvals"
+
+
+async def test_a_call_so_long_that_its_page_would_hold_up_the_gateway(desk: ConsoleDesk) -> None:
+    """What was permitted is on record whole, and pages render where everybody's requests run."""
+    put_call(desk, "c-1", args={"text": "\u202e" * 1_000_000})
+    officer = await desk.holding("privacy_officer")
+    began = process_time()
+    page = await officer.get("/console/calls/c-1")
+    assert process_time() - began < 1
+    assert (page.status, len(page.body) < 200_000) == (200, True)
+    assert "characters)" in page.text

@@ -170,6 +170,8 @@ async def fields_of(request: Request) -> dict[str, str]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise FormRejected("a field is there twice")
+    if any("\0" in value for value in found.values()):
+        raise FormRejected("a field holds NUL, which no store takes")
     return found
 
 

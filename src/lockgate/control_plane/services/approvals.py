@@ -89,7 +89,8 @@ class Approvals:
 
     def show(self, id: str) -> Shown:
         """By its own id, or that of the call that asked."""
-        asked = self.store.get(id) or self._of_call(id)
+        # PostgreSQL takes no NUL: it would look as if the store were down.
+        asked = (self.store.get(id) or self._of_call(id)) if id.isprintable() else None
         if asked is None:
             raise Refused(f"There is no question {id}.", "`lockgate approvals list`.")
         seen = self._seen(asked)
