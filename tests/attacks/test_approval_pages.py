@@ -1,14 +1,16 @@
 """What somebody would try against the page on which people decide."""
 
 import re
+from time import process_time
 
 import pytest
 
 from lockgate.control_plane.console.pages import SESSION
 from lockgate.model import Person
-from support.asked import ANSWER, ROOM, ask, state
+from support.asked import ANSWER, HELD, ROOM, ask, state
 from support.browser import forms_of
 from support.console_desk import ConsoleDesk
+from worlds import call
 
 
 @pytest.fixture
@@ -98,3 +100,39 @@ async def test_guessed_ids(desk: ConsoleDesk) -> None:
         found = await eve.get(f"{ROOM}/{id}")
         assert found.status in (403, 404), id
         assert "delete_patient" not in found.text
+
+
+async def test_a_number_that_is_shown_as_another_than_is_sent(desk: ConsoleDesk) -> None:
+    """It has more digits than a float: rounded, it would be another patient."""
+    params = b'{"name":"delete_patient","arguments":{"patient_id":118059162071741130342499}}'
+    ask(desk, asked=HELD.rewritten(params))
+    page = (await (await desk.signed_in("dora")).get(f"{ROOM}/q1")).text
+    assert "<pre>118059162071741130342499</pre>" in page
+    assert "e+" not in page
+
+
+async def test_arguments_so_long_that_their_page_would_hold_up_the_gateway(
+    desk: ConsoleDesk,
+) -> None:
+    """An agent may send megabytes, and the page asks for them again with every change. Nobody
+    approves there what is not shown there."""
+    one = ask(desk, asked=call("delete_patient", patient_id="\u202e" * 1_000_000))
+    dora = await desk.signed_in("dora")
+    began = process_time()
+    page = await dora.get(f"{ROOM}/q1")
+    assert process_time() - began < 1
+    assert (len(page.body) < 100_000, "too long to be read here" in page.text) == (True, True)
+    assert "Approve" not in page.text
+    (form,) = [f for f in forms_of(page.text) if f.action == ANSWER]
+    said = await dora.post(ANSWER, {**form.hidden, "digest": one.digest, "answer": "yes"})
+    assert (said.status, state(desk)) == (403, "pending")
+    assert (await dora.post(ANSWER, {**form.hidden, "answer": "no"})).status == 303
+
+
+async def test_a_name_that_no_store_takes(desk: ConsoleDesk) -> None:
+    """PostgreSQL refuses NUL: it must not look as if the store were down."""
+    dora = await desk.signed_in("dora")
+    for path in (f"{ROOM}/a\0b", "/console/api/v1/approvals/a\0b"):
+        page = await dora.get(path)
+        assert (page.status, "There is no question" in page.text) == (403, True)
+        assert "\0" not in page.text.replace("\\u0000", "")

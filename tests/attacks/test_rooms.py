@@ -1,6 +1,7 @@
 """What somebody would try against the rooms of the console: whoever may not, and whatever strangers
 wrote that is shown there."""
 
+from time import process_time
 from typing import get_args
 
 import msgspec
@@ -8,11 +9,13 @@ import pytest
 
 from lockgate.control_plane.console.api import API
 from lockgate.control_plane.console.live import ENDED
+from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.duties import PAGES
+from lockgate.control_plane.services.privileges import HOUR_MS, MOST_PER_HOUR
 from lockgate.control_plane.services.upstream_rows import ToolRow
 from lockgate.model.privilege import ADMIN_ROLES, AdminRole
 from support.browser import Answer, Browser
-from support.console_desk import HOME, ConsoleDesk
+from support.console_desk import HOME, ROLES, ConsoleDesk
 from support.console_rooms import MAIL, put_call, put_key
 from support.live_desk import live_desk
 
@@ -217,3 +220,29 @@ async def test_what_a_visitor_types_into_the_address_is_only_text(desk: ConsoleD
 def test_each_role_opens_a_room_or_says_why_not() -> None:
     opened = {role for path in GATED for role in PAGES[path].roles}
     assert set(ADMIN_ROLES) - opened == {"approver"}, "whose rooms come with the approvals"
+
+
+async def test_a_call_so_long_that_its_page_would_hold_up_the_gateway(desk: ConsoleDesk) -> None:
+    """What was permitted is on record whole, and pages render where everybody's requests run."""
+    put_call(desk, "c-1", args={"text": "\u202e" * 1_000_000})
+    officer = await desk.holding("privacy_officer")
+    began = process_time()
+    page = await officer.get("/console/calls/c-1")
+    assert process_time() - began < 1
+    assert (page.status, len(page.body) < 200_000) == (200, True)
+    assert "characters)" in page.text
+
+
+async def test_requests_that_are_taken_back_and_made_again_without_end(desk: ConsoleDesk) -> None:
+    """Anybody in the company can sign in, and each request is told to those who give roles."""
+    bob = await desk.signed_in("bob")
+    wish = {"role": "reader", "reason": "x", "minutes": "5"}
+    for _ in range(MOST_PER_HOUR):
+        await bob.submit(await bob.get(ROLES), "/console/request", **wish)
+        asked = next(a.inquiry.id for a in desk.inquiries.listed() if a.inquiry.state == "pending")
+        await bob.submit(await bob.get(ROLES), "/console/deny", id=asked)
+    refused = await bob.submit(await bob.get(ROLES), "/console/request", **wish)
+    assert (refused.status, len(desk.inquiries.listed())) == (403, MOST_PER_HOUR)
+    desk.later += HOUR_MS
+    later = desk.backing.privileges_of(Actor("oidc:bob", "console"))
+    assert later.request("reader", "x", 300_000).state == "pending"

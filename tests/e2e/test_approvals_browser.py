@@ -160,10 +160,11 @@ async def test_what_an_agent_asks_appears_is_approved_and_runs_once(page: Page, 
         again = await prescribe(alice, 500)
         assert again.result["content"] == done.result["content"]
         assert (await prescribe(alice, 5000)).reason == "approval.needed", "one digit more"
-    lost = {row.call for row in site.gate.rows(kind="call.outcome", reason="approval.used")}
-    intents = site.gate.rows(kind="call.intent", target="echo")
-    forwarded = [row for row in intents if row.effect == "permit" and row.call not in lost]
-    assert len(forwarded) == 1
+    rows = site.gate.rows(target="echo")
+    # The retry and the gateway itself may both begin; only one of them can use the approval.
+    late = {r.call for r in rows if r.reason == "approval.used"}
+    begun = [r for r in rows if (r.kind, r.effect) == ("call.intent", "permit")]
+    assert len([r for r in begun if r.call not in late]) == 1
     # Leaving a page ends its stream.
     assert [what for what in complaints if "/console/live" not in what] == []
 

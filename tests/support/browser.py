@@ -42,17 +42,17 @@ class Browser:
         self._send = send
 
     async def get(self, path: str, **headers: str) -> Answer:
-        return await self._ask("GET", path, headers, b"")
+        return await self.ask("GET", path, headers, b"")
 
     async def post(self, path: str, fields: Mapping[str, str], **headers: str) -> Answer:
         """As a form of our own pages would be sent; ``headers`` (``origin=``) say otherwise."""
         sent = {"origin": self.origin, "content-type": "application/x-www-form-urlencoded"}
-        return await self._ask("POST", path, {**sent, **headers}, urlencode(fields).encode())
+        return await self.ask("POST", path, {**sent, **headers}, urlencode(fields).encode())
 
     async def send(self, path: str, said: object, **headers: str) -> Answer:
         """As a script of ours would: JSON."""
         sent = {"origin": self.origin, "content-type": "application/json"}
-        return await self._ask("POST", path, {**sent, **headers}, orjson.dumps(said))
+        return await self.ask("POST", path, {**sent, **headers}, orjson.dumps(said))
 
     async def submit(self, page: Answer, action: str, **typed: str) -> Answer:
         """The form of that page with this action, whose hidden fields include those of ``typed``
@@ -63,7 +63,7 @@ class Browser:
                 return await self.post(action, {**form.hidden, **typed})
         raise AssertionError(f"the page has no such form for {action}")
 
-    async def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         sent = [("host", urlsplit(self.origin).netloc), *headers.items()]
         if self.jar:
             sent.append(("cookie", "; ".join(f"{k}={v}" for k, v in self.jar.items())))

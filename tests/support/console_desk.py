@@ -108,7 +108,7 @@ class ConsoleDesk:
         """As of the previews."""
         return bool(self.preview_says)
 
-    async def preview(self, held: StoredCall) -> str:
+    async def preview(self, held: StoredCall, asked: int) -> str:
         if self.preview_says == "none":
             raise NoPreview("this tool has none")
         return f"{self.preview_says} {held.target}"

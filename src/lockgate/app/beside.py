@@ -11,18 +11,20 @@ from lockgate.app.gateway import Gateway
 from lockgate.app.ingress_http import Ingress
 from lockgate.app.logout import PATH as LOGOUT
 from lockgate.app.logout import Logout
-from lockgate.app.previews import Previews
+from lockgate.app.previews import Previews, Stands
 from lockgate.app.protected_resource import WELL_KNOWN, ProtectedResource
 from lockgate.app.settings import Settings
 from lockgate.app.settings_maps import previews
 from lockgate.app.stamps import now_ms
 from lockgate.app.stores import loaded
 from lockgate.app.wiring import Plant
+from lockgate.approval.payload import StoredCall
 from lockgate.control_plane.console.ending import SessionsEnd
 from lockgate.control_plane.services.acting import Actor
 from lockgate.control_plane.services.logouts import Logouts
 from lockgate.control_plane.services.tokens import Tokens
 from lockgate.identity.logout_token import LoggedOut, LogoutCheck
+from lockgate.identity.refusal import AuthRefusal
 from lockgate.store.console_sessions import StoredConsoleSessions
 
 
@@ -66,10 +68,20 @@ def console_of(
     """
     if settings().console.issuer is None:
         return None
-    asked = Previews(lambda: previews(settings()), lambda: gateway.state, plant.tools)
+    asked = Previews(
+        lambda: previews(settings()), lambda: gateway.state, plant.tools, stands_of(plant)
+    )
     room = loaded("lockgate.app.console")
     made: Joined = room.console_for(plant, settings, logouts, refused, asked)
     return made
+
+
+def stands_of(plant: Plant) -> Stands:
+    def stands(held: StoredCall, asked: int) -> bool:
+        peer, later = held.envelope.peer, plant.authenticator.later
+        return not isinstance(later(held.principal, asked, peer, now_ms()), AuthRefusal)
+
+    return stands
 
 
 def logouts_of(plant: Plant, console: str) -> Logouts:

@@ -1,5 +1,6 @@
 """Previews of held calls: Lockgate's own calls to what an upstream offers for that."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -15,9 +16,18 @@ from lockgate.pipeline.run import SILENT, Refused, run
 
 LONGEST = 20_000
 """Characters that are shown."""
+FRESH_SECONDS = 30.0
+"""How long what an upstream said is shown again: pages ask for it whenever anything changes."""
 
 Rules = Mapping[tuple[str, str], PreviewRule]
 """By upstream and held tool."""
+Stands = Callable[[StoredCall, int], bool]
+"""Whether whoever asked would be let in still. With when: milliseconds since the Unix epoch."""
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    at: float
+    said: "asyncio.Future[str]"
 
 
 class Previews:
@@ -25,20 +35,40 @@ class Previews:
     permit it, and it is inspected and recorded as every call."""
 
     def __init__(
-        self, rules: Callable[[], Rules], state: Callable[[], State], tools: ToolBook
+        self,
+        rules: Callable[[], Rules],
+        state: Callable[[], State],
+        tools: ToolBook,
+        stands: Stands,
     ) -> None:
         self._rules = rules
         self._state = state
         self._tools = tools
+        self._stands = stands
+        self._asked: dict[tuple[str, bytes], _Asked] = {}
+        """By the held call and what it would send. Only those that are fresh."""
 
     def offered(self, upstream: str, tool: str) -> bool:
         return (upstream, tool) in self._rules()
 
-    async def preview(self, held: StoredCall) -> str:
-        """Raises ``NoPreview``."""
+    async def preview(self, held: StoredCall, asked: int) -> str:
+        """``asked``: when. Raises ``NoPreview``."""
         rule = self._rules().get((held.upstream.name, held.target))
         if rule is None:
             raise NoPreview("this tool has none")
+        if not self._stands(held, asked):  # nor is their connection used any more
+            raise NoPreview("whoever asked is not let in any more")
+        now = asyncio.get_running_loop().time()
+        self._asked = {k: one for k, one in self._asked.items() if now - one.at < FRESH_SECONDS}
+        key = (held.id, held.params)
+        if key not in self._asked:
+            asking = asyncio.create_task(self._ask(held, rule))
+            asking.add_done_callback(_noticed)
+            self._asked[key] = _Asked(now, asking)
+        # Whoever leaves the page takes nothing from others who look at it.
+        return await asyncio.shield(self._asked[key].said)
+
+    async def _ask(self, held: StoredCall, rule: PreviewRule) -> str:
         call = self._call(held, rule)
         try:
             answer = await run(call, self._state().gate, SILENT)
@@ -61,6 +91,12 @@ class Previews:
         params = orjson.dumps({"name": rule.tool, "arguments": arguments})
         ours = msgspec.structs.replace(SYSTEM, on_behalf=held.principal.holder)
         return Call(stamp().id, ours, "tools/call", place, rule.tool, params, tool, held.envelope)
+
+
+def _noticed(asked: "asyncio.Task[str]") -> None:
+    """Also where nobody waits for it any more."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 def _text(said: Reply) -> str:

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     StringConstraints,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -50,6 +51,7 @@ from lockgate.app.settings_tls import (
     check_certificates_asked,
     check_known_once,
 )
+from lockgate.approval.preview import runs_it
 from lockgate.model.reference import ReferenceBroken, looks_secret, parse_reference
 from lockgate.model.upstream import Sharing, Trust
 
@@ -115,6 +117,14 @@ class PreviewSettings(Closed):
     """Tool of the same upstream. It must change nothing. Policy must permit it to System."""
     arguments: dict[Name, Text]
     """Its arguments: {/sql} stands for the held call's argument, also behind EXPLAIN."""
+
+    @field_validator("arguments")
+    @classmethod
+    def _runs_nothing(cls, arguments: dict[str, str]) -> dict[str, str]:
+        if any(map(runs_it, arguments.values())):
+            raise refuse("EXPLAIN without ANALYZE", "EXPLAIN ANALYZE runs the statement, and "
+                         "nobody has said yes to it.")  # fmt: skip
+        return arguments
 
 
 class ToolSettings(Closed):

@@ -60,7 +60,10 @@ class Delivery:
         if not leased:
             return False
         rows, questions = await asyncio.to_thread(self._still_worth, leased, now)
-        if rows:
+        if rows and rows[0].tries > MOST_TRIES:
+            # Each try ended the worker, or something nobody thought of: others wait behind it.
+            await self._failed(rows, questions, NotTaken("no try came to an end", final=True))
+        elif rows:
             await self._try(channel, rows, questions)
         return True
 

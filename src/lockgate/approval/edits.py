@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from lockgate.approval.payload import StoredCall
+from lockgate.approval.payload import StoredCall, exact
 from lockgate.model.approval import leaves
 
 
@@ -31,7 +31,7 @@ def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, .
 def edited(call: StoredCall, changes: Mapping[str, Any]) -> StoredCall:
     """The call with other values at these pointers. Raises ``KeyError`` for a pointer that leads to
     no argument: an edit changes what was asked, it adds nothing."""
-    params = orjson.loads(call.params)
+    params = exact(call.params)
     for pointer, value in changes.items():
         *above, last = _names(pointer)
         place: Any = params.get("arguments")

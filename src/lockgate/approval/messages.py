@@ -1,7 +1,6 @@
 """What approvers are told: which questions wait, until when, and where to look. Never arguments,
 and no way to answer: whoever reads a message may not be whom it was meant for."""
 
-import unicodedata
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -14,6 +13,7 @@ import orjson
 from lockgate.approval.channels import Channel, Email
 from lockgate.model.inquiry import Inquiry
 from lockgate.model.notification import NotificationKind
+from lockgate.model.unseen import unseen
 
 PAGE = "/console/approvals"
 MOST_NAMED = 10
@@ -102,9 +102,10 @@ def inert(text: str) -> str:
 
 
 def _inert(character: str) -> str:
-    if character != " " and unicodedata.category(character)[0] in "CZ":
+    if character != " " and unseen(character):
         return f"\\u{{{ord(character):04x}}}"
-    return character + _JOINER if character in ".:@" else character
+    # "=" too: with "?" behind it begins an encoded word (RFC 2047), which mail programs decode.
+    return character + _JOINER if character in ".:@=" else character
 
 
 def _heading(message: Message) -> str:

@@ -11,9 +11,18 @@ from typing import Any
 import msgspec
 
 _PLACE = re.compile(r"\{((?:/(?:[^~/{}]|~0|~1)+)+)\}")
-_STATEMENT = re.compile(r"\s*(?:select|insert|update|delete|merge|with|values)\b[^;]*;?\s*\Z", re.I)
-_POSTGRES = re.compile(r"\bon ([\w.\"]+)(?:[^()\n]*)\((?:[^()\n]*?)rows=(\d+)")
+_STATEMENT = re.compile(
+    r"\s*(?:select|insert|update|delete|merge|with|values)\b[^;\\\0]*;?\s*\Z", re.I
+)
+"""Programs such as psql and mysql take more than SQL: there a backslash begins a command of theirs,
+and some of these end a statement (``\\g``) or run a program (``\\!``)."""
+_POSTGRES = re.compile(
+    r"\bon ([\w.\"]{1,160})(?: [^()\n]{0,160})?\([^()\n]{0,80}?rows=(\d{1,18})\b", re.ASCII
+)
+"""Every part is bounded: the text is an upstream's, and must cost no more than reading it."""
 _SQLITE = re.compile(r"\b(?:SCAN|SEARCH)\s+(?:TABLE\s+)?([\w.]+)")
+
+_ANALYZE = re.compile(r"\banaly[sz]e\b", re.I)
 
 
 class NoPreview(Exception):
@@ -38,6 +47,11 @@ class PlanFact(msgspec.Struct, frozen=True):
 def arguments_for(rule: PreviewRule, held: Mapping[str, Any]) -> dict[str, Any]:
     """Raises ``NoPreview``."""
     return {name: _filled(template, held) for name, template in rule.arguments.items()}
+
+
+def runs_it(template: str) -> bool:
+    """Whether the statement would be run to explain it."""
+    return bool(_PLACE.search(template) and _ANALYZE.search(template))
 
 
 def plan_facts(text: str) -> tuple[PlanFact, ...]:

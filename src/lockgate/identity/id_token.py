@@ -42,6 +42,11 @@ class IdTokenCheck:
         self._client = client
         self._keys = keys
 
+    @property
+    def strong(self) -> tuple[str, ...]:
+        """Values of ``acr`` that the issuer gives for more than one factor."""
+        return tuple(sorted(self._issuer().mfa))
+
     async def check(self, text: str, nonce: str, now_ms: int) -> SignedIn:
         """The checks of section 3.1.3.7. ``nonce``: of this sign-in.
 

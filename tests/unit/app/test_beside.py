@@ -7,22 +7,26 @@ from typing import Any
 import msgspec
 import pytest
 
-from lockgate.app.beside import logouts_of
+from lockgate.app.beside import logouts_of, stands_of
 from lockgate.app.identities import issuers_of, reach_of
 from lockgate.app.logout import PATH as LOGOUT
 from lockgate.app.protected_resource import WELL_KNOWN
 from lockgate.app.server import opened
 from lockgate.app.settings import Settings
 from lockgate.app.settings_file import load
+from lockgate.app.stamps import now_ms
 from lockgate.app.stores import open_stores
 from lockgate.app.wiring import Plant
+from lockgate.approval.payload import read_stored, stored
 from lockgate.identity.logout_token import EVENT
 from lockgate.model.console import ConsoleSession
+from lockgate.model.key import KeyRecord
 from lockgate.store.console_sessions import StoredConsoleSessions
 from support.asgi import Visit
 from support.house import EDGE, HOST, House
 from support.staged import PERMIT_ALL
 from support.tokens import OwnIssuer
+from worlds import call
 
 BOUND = "127.0.0.1:8765"
 
@@ -81,3 +85,20 @@ async def test_a_logout_ends_browser_sessions_and_tokens_where_they_are_of_one_i
         finally:
             await plant.close()
             plant.stores.engine.dispose()
+
+
+async def test_whoever_asked_must_be_let_in_still(tmp_path: Path) -> None:
+    plant, asked = Plant(open_stores(tmp_path / "data"), Settings()), now_ms()
+    held = read_stored(stored(call("delete_patient")))
+    key = KeyRecord("k1", "personal", "alice", "alice", frozenset(), "desk", "h" * 64, asked,
+                    asked + 60_000)  # fmt: skip
+    try:
+        plant.stores.keys.add(key)
+        plant.refresh(now_ms())
+        assert stands_of(plant)(held, asked)
+        plant.stores.keys.revoke("k1", now_ms())
+        plant.refresh(now_ms())
+        assert not stands_of(plant)(held, asked)
+    finally:
+        await plant.close()
+        plant.stores.engine.dispose()

@@ -40,7 +40,7 @@ async def test_the_console_stands_on_the_gateways_stores(tmp_path: Path) -> None
     plant = Plant(open_stores(tmp_path / "data"), settings())
     logouts = logouts_of(plant, str(ASKED.issuer))
     gateway = stage_of().gateway
-    asked = Previews(dict, lambda: gateway.state, plant.tools)
+    asked = Previews(dict, lambda: gateway.state, plant.tools, lambda _, __: True)
     try:
         assert console_of(plant, gateway, Settings, logouts, lambda _, __: None) is None
         found = console_of(plant, gateway, settings, logouts, lambda _, __: None)

@@ -3,7 +3,7 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from lockgate.app.settings import Listen, Settings, UpstreamSettings
+from lockgate.app.settings import Listen, PreviewSettings, Settings, UpstreamSettings
 from lockgate.app.settings_admin import Admin, Console
 from lockgate.app.settings_kinds import is_loopback
 from lockgate.app.settings_limits import Limits
@@ -146,3 +146,10 @@ def test_a_database_is_named_without_its_secret() -> None:
         found = refusal(Settings, database=name)
         assert found["type"] == "lockgate"
         assert "pa55word" not in str(found["ctx"])
+
+
+def test_a_preview_that_would_run_the_statement() -> None:
+    said = refusal(PreviewSettings, tool="query", arguments={"sql": "EXPLAIN ANALYZE {/sql}"})
+    assert said["msg"] == "EXPLAIN without ANALYZE"
+    fine = {"sql": "EXPLAIN {/sql}"}
+    assert PreviewSettings(tool="query", arguments=fine).arguments == fine

@@ -186,3 +186,17 @@ def test_waiting_doubles_up_to_a_minute() -> None:
     waits = [wait_after(tries) for tries in range(1, MOST_TRIES + 1)]
     assert waits[:3] == [FIRST_WAIT_MS, 2 * FIRST_WAIT_MS, 4 * FIRST_WAIT_MS]
     assert waits[-1] == LONGEST_WAIT_MS
+
+
+async def test_what_no_try_survives_does_not_block_its_channel() -> None:
+    """It raises what nobody thought of, and the lease passes with nothing noted."""
+    world = World()
+    world.put()
+    world.trouble = RuntimeError("nobody thought of it")
+    for _ in range(MOST_TRIES):
+        with pytest.raises(RuntimeError):
+            await world.worker().one(OPS)
+        world.now += LEASE_MS + 1
+    assert await world.worker().one(OPS)
+    assert len(world.sent) == MOST_TRIES
+    assert world.health == (0, 1, "no try came to an end")

@@ -2,6 +2,7 @@ from typing import Any
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from lockgate.approval.edits import Change, at, diff, edited
 from lockgate.approval.payload import read_stored, stored
@@ -39,3 +40,10 @@ def test_a_value_is_found_by_its_pointer() -> None:
     assert at(BEFORE, "/how/route") == "oral"
     assert at(BEFORE, "/how/none") is None
     assert at(BEFORE, "/dose/deep") is None
+
+
+def test_an_edit_changes_nothing_else() -> None:
+    """Not even a digit of a number that is too long for a float."""
+    params = b'{"name":"x","arguments":{"id":118059162071741130342499,"dose":1.10}}'
+    one = replace(CALL, params=params)
+    assert edited(one, {"/dose": 2}).params == params.replace(b"1.10", b"2")

@@ -1,4 +1,6 @@
+import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,30 @@ def test_refused_recipients_are_counted_and_not_named() -> None:
     assert "clinic" not in f"{some.value} {all_of_them.value}"
     assert some.value.final
     assert all_of_them.value.final
+
+
+def test_a_server_that_answers_a_byte_at_a_time_is_left() -> None:
+    """Each byte begins the time for an answer anew."""
+    left = threading.Event()
+
+    def dribble(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"220 mail\r\n")
+            while not left.wait(0.01):
+                try:
+                    connection.sendall(b"2")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=dribble, args=(listener,), daemon=True)
+        server.start()
+        channel = email(listener.getsockname()[1])
+        try:
+            with pytest.raises(NotTaken) as caught:
+                hand_over(email_of(TOLD, channel), channel, longest=0.2)
+        finally:
+            left.set()
+            server.join(10)
+    assert not caught.value.final

@@ -1,7 +1,10 @@
 import json
+from email import message_from_bytes
+from email.policy import default
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from lockgate.approval.channels import Channel
 from lockgate.approval.messages import (
@@ -136,3 +139,14 @@ def test_slack_takes_it_however_long_names_are(name: str) -> None:
 )
 def test_names_do_nothing_where_they_are_shown(name: str, shown: str) -> None:
     assert inert(name) == shown
+
+
+@pytest.mark.parametrize("word", ["=0D=0ABcc=3A_eve=40example=2Eorg", "=00", "=E2=80=AEhttp=3A//x"])
+def test_no_name_is_decoded_into_something_else_by_a_mail_program(word: str) -> None:
+    """Encoded words (RFC 2047) would say unseen what is otherwise shown escaped."""
+    (one,) = message("q1").questions
+    named = replace(one, title=f"clinic/ =?utf-8?q?{word}?= x")
+    raw = email_of(message(questions=(named,)), email(25)).as_bytes()
+    subject = str(message_from_bytes(raw, policy=default)["Subject"])
+    assert word.partition("=")[2][:2] in subject
+    assert not [c for c in subject if c != "\u2060" and not c.isprintable()]

@@ -1,8 +1,16 @@
+from time import process_time
 from typing import Any
 
 import pytest
 
-from lockgate.approval.preview import NoPreview, PlanFact, PreviewRule, arguments_for, plan_facts
+from lockgate.approval.preview import (
+    NoPreview,
+    PlanFact,
+    PreviewRule,
+    arguments_for,
+    plan_facts,
+    runs_it,
+)
 
 EXPLAIN = PreviewRule("query", {"sql": "EXPLAIN {/sql}", "db": "main"})
 POSTGRES = """Update on prescription  (cost=0.15..8.17 rows=1 width=46)
@@ -25,6 +33,7 @@ def test_one_statement_is_explained(sql: str) -> None:
     "sql",
     ["SELECT 1; DROP TABLE t", "ANALYZE DELETE FROM t", "(ANALYZE) DELETE FROM t",
      "/* */ SELECT 1; DELETE FROM t", "DROP TABLE t", "", 7, None, ["SELECT 1"],
+     "SELECT 1 \\g DELETE FROM t", "SELECT 1\n\\! rm x", "SELECT 1\0",
      "SELECT ';' FROM t", "verbose delete from t", "SELECT 1;;", "-- x\nDELETE FROM t"],
 )  # fmt: skip
 def test_whatever_could_run_is_not_even_asked_about(sql: Any) -> None:
@@ -43,3 +52,22 @@ def test_tables_and_rows_of_a_plan() -> None:
         PlanFact("patient"), PlanFact("visit"),
     )  # fmt: skip
     assert plan_facts("All is well.") == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["on " + "a" * 20_000, ("on " + "a" * 40 + " ") * 450, "on a (" + "rows" * 5_000,
+     "on a (rows=" + "9" * 5_000],
+)  # fmt: skip
+def test_a_plan_made_to_be_hard_to_read_costs_nothing(text: str) -> None:
+    """The upstream wrote it, and it is read where everybody's requests run."""
+    began = process_time()
+    assert plan_facts(text) == ()
+    assert process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("template", ["EXPLAIN ANALYZE {/sql}", "explain (analyse, buffers){/sql}"])
+def test_a_template_that_would_run_it(template: str) -> None:
+    assert runs_it(template)
+    assert not runs_it(template.replace("{/sql}", "SELECT 1"))
+    assert not runs_it("EXPLAIN {/sql}")

@@ -38,14 +38,24 @@ async def signed_in(issuer: Issuer, **claims: Any) -> SignedIn:
 
 
 async def test_an_id_token_names_a_person(issuer: Issuer) -> None:
-    alice = await signed_in(issuer, name="Alice", sid="s")
-    assert alice == SignedIn("248", "Alice", "s", "248", strong=True)
+    alice = SignedIn("248", "Alice", "s", "248", strong=True)
+    assert await signed_in(issuer, name="Alice", sid="s") == alice
     both = await signed_in(issuer, name="Alice", preferred_username="alice")
     assert both.name == "alice"
     assert (await signed_in(issuer, name=["x"])).name == "248"
     assert (await signed_in(issuer, aud=[CLIENT, "other"], azp=CLIENT)).sub == "248"
     issuer.header = {"typ": "JWT"}
     assert (await signed_in(issuer)).sub == "248"
+
+
+async def test_when_and_how_they_proved_who_they_are(issuer: Issuer) -> None:
+    """What is no time is none; what is no class that counts is none of them."""
+    issuer.known = msgspec.structs.replace(issuer.known, mfa=frozenset({"gold"}))
+    found = await signed_in(issuer, auth_time=7, acr="gold")
+    assert (found.at, found.strong) == (7, True)
+    for time_, acr in (("7", "Gold"), (None, None), ([7], ["gold"]), (-1, "gold silver"), (0, "")):
+        found = await signed_in(issuer, auth_time=time_, acr=acr)
+        assert (found.at <= 0, found.strong) == (True, False), (time_, acr)
 
 
 async def test_the_person_is_who_the_access_tokens_of_the_same_issuer_say(issuer: Issuer) -> None:

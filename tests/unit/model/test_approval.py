@@ -1,6 +1,7 @@
 from typing import Any
 
 import msgspec
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,3 +80,11 @@ def test_numbers_lie_between_their_bounds(found: float, least: int, most: int) -
 def test_bounds_reach_into_objects() -> None:
     assert Bound("/a/b~1c", "equals", ("x",)).holds({"a": {"b/c": "x"}})
     assert not Bound("/a/b", "equals", ("x",)).holds({"a": "x"})
+
+
+def test_a_number_too_long_for_a_float_is_not_known_to_be_the_one_that_was_meant() -> None:
+    meant, other = (orjson.loads(b"11805916207174113034249" + last) for last in (b"0", b"1"))
+    assert meant == other
+    assert not Bound("/id", "equals", (meant,)).holds({"id": other})
+    assert not Bound("/id", "one-of", (meant,)).holds({"id": meant})
+    assert Bound("/id", "equals", (2**63,)).holds({"id": 2**63})

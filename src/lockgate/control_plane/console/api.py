@@ -201,7 +201,7 @@ def _body(raw: bytes, kind: type[T]) -> T:
     """Raises ``BadRequest``."""
     try:
         return msgspec.json.decode(raw or b"{}", type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadRequest(f"The request's body is not what is asked for: {error}") from error
 
 

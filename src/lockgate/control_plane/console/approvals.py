@@ -7,7 +7,8 @@ is shown as what it is: raw arguments, never as a reason.
 import asyncio
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from itertools import islice
 
 import msgspec
 from starlette.responses import Response
@@ -32,7 +33,12 @@ PAUSE_MS = range(3_000, 6_000)
 so that nobody learns to click in time with it."""
 LOOKERS: frozenset[AdminRole] = frozenset({"reader", "approver", "privacy_officer", "responder"})
 LATELY_MS = 30 * 86_400_000
+FIGURES_MS = 60_000
+"""Figures are of many questions, and the room is asked for again whenever one of them changes."""
 MOST, MOST_PAST = 100, 30
+LONGEST = 65_536
+"""Bytes of what will be sent that a page shows. What is longer nobody reads there, and to render it
+would hold up all other requests."""
 _ANSWERS: Mapping[str, Answer] = {"yes": "yes", "no": "no", "veto": "veto"}
 
 
@@ -40,10 +46,10 @@ class Facts(msgspec.Struct, frozen=True):
     """One question, as its page tells it."""
 
     seen: Shown
-    arguments: Any = None
-    """Decoded; None where they are not for whoever looks, or kept no more."""
     raw: str = ""
     """As they will be sent."""
+    too_long: int = 0
+    """How many bytes it has, where that is more than a page shows: then it is not decided there."""
     withheld: bool = False
     grave: bool = False
     """It takes a fresh sign-in and a pause."""
@@ -57,27 +63,30 @@ class ApprovalPages:
     def __init__(self, backing: Backing, signing: SignInPages) -> None:
         self._backing = backing
         self._signing = signing
+        self._figured: Statistics | None = None
+        self._figured_at = 0
 
     async def room(self, visit: Visit) -> Response:
         waiting, past, figures = await asyncio.gather(
-            asyncio.to_thread(questions_of, visit, "waiting", MOST),
+            asyncio.to_thread(_waiting, visit),
             asyncio.to_thread(questions_of, visit, "past", MOST_PAST),
             asyncio.to_thread(self._figures, visit),
         )
-        for_me = mine(waiting)
+        for_me, others = waiting
         return visit.page(
             "approvals.html", "Approvals", mine=for_me, past=past, base=APPROVALS,
-            others=[seen for seen in waiting if seen not in for_me], figures=figures,
+            others=others, figures=figures,
         )  # fmt: skip
 
     async def one(self, visit: Visit) -> Response:
         facts = await asyncio.to_thread(facts_of, visit, _id(visit))
-        one = facts.seen.asked.inquiry
-        pending = one.state == "pending"
+        one, call = facts.seen.asked.inquiry, facts.seen.call
+        shown = call.exact if call and not (facts.withheld or facts.too_long) else None
         return visit.page(
-            "approval.html", one.title, facts=facts, one=one, votes=facts.seen.asked.votes,
-            live=one.state in LIVE, preview=pending and self._offered(facts), base=APPROVALS,
-            pause=_pause(visit, facts), before=facts.before,
+            "approval.html", one.title, facts=facts, one=one, arguments=shown,
+            votes=facts.seen.asked.votes,
+            live=one.state in LIVE, preview=self._offered(visit, facts), base=APPROVALS,
+            pause=_pause(visit, facts), before=facts.before, longest=LONGEST,
             tokens={way: visit.token(f"{APPROVALS}/{way}") for way in ("answer", "withdraw")},
         )  # fmt: skip
 
@@ -88,7 +97,10 @@ class ApprovalPages:
         try:
             if facts.seen.call is None or facts.withheld:
                 raise NoPreview("the arguments are not shown to you, or kept no more")
-            said = await self._backing.previews.preview(facts.seen.call)
+            if not _previews(visit, facts):
+                raise NoPreview("it is for whoever is asked, as long as the question waits")
+            asked = facts.seen.asked.inquiry.created
+            said = await self._backing.previews.preview(facts.seen.call, asked)
         except NoPreview as none:
             why = str(none)
         return visit.page(
@@ -104,6 +116,8 @@ class ApprovalPages:
 
     async def answer(self, visit: Visit) -> Response:
         fields = visit.fields
+        if fields.get("answer") == "yes":
+            await asyncio.to_thread(_check_shown, visit, fields.get("id", ""))
         await asyncio.to_thread(
             answered, visit, fields.get("id", ""), fields.get("digest", ""),
             fields.get("answer", ""), fields.get("note", ""), fields.get("pause", ""),
@@ -120,11 +134,15 @@ class ApprovalPages:
         if not visit.visitor.roles & LOOKERS:
             return None
         backing, now = self._backing, visit.now
-        return statistics(backing.inquiries, backing.approvers.rules, now - LATELY_MS, now)
+        if self._figured is None or not 0 <= now - self._figured_at < FIGURES_MS:
+            rules = backing.approvers.rules
+            self._figured = statistics(backing.inquiries, rules, now - LATELY_MS, now)
+            self._figured_at = now
+        return self._figured
 
-    def _offered(self, facts: Facts) -> bool:
+    def _offered(self, visit: Visit, facts: Facts) -> bool:
         call = facts.seen.call
-        if call is None or facts.withheld:
+        if call is None or not _previews(visit, facts):
             return False
         return self._backing.previews.offered(call.upstream.name, call.target)
 
@@ -133,9 +151,20 @@ def questions_of(visit: Visit, state: str, most: int) -> tuple[Shown, ...]:
     """``state``: ``waiting``, ``mine`` or ``past``; those that are the visitor's to see. Blocks;
     raises ``StoreDown``."""
     service = service_of(visit)
-    found = service.past(most) if state == "past" else service.waiting()
-    found = mine(found) if state == "mine" else found
+    if state == "past":
+        return service.past(most, partial(looks_at, visit))
+    found = mine(service.waiting()) if state == "mine" else service.waiting()
     return tuple(seen for seen in found if looks_at(visit, seen))[:most]
+
+
+def _waiting(visit: Visit) -> tuple[tuple[Shown, ...], tuple[Shown, ...]]:
+    """For the visitor to answer, and for others. Each is cut by itself: what is theirs must not get
+    lost behind what is not."""
+    found = service_of(visit).waiting()
+    for_me = mine(found)
+    ids = {seen.asked.inquiry.id for seen in for_me}
+    others = (s for s in found if s.asked.inquiry.id not in ids and looks_at(visit, s))
+    return for_me[:MOST], tuple(islice(others, MOST))
 
 
 def facts_of(visit: Visit, id: str) -> Facts:
@@ -148,7 +177,7 @@ def facts_of(visit: Visit, id: str) -> Facts:
     call = seen.call if contents else None
     return Facts(
         seen=seen,
-        arguments=call.arguments if call else None,
+        too_long=len(call.params) if call and len(call.params) > LONGEST else 0,
         raw=call.params.decode() if call else "",
         withheld=not contents,
         grave=_grave(visit, seen),
@@ -173,6 +202,19 @@ def answered(
 
 def service_of(visit: Visit) -> Approvals:
     return visit.backing.approvals_of(visit.visitor.actor)
+
+
+def _previews(visit: Visit, facts: Facts) -> bool:
+    """Whoever only asked sees what they sent, not what Lockgate may ask the upstream for."""
+    seen = facts.seen
+    decides = bool(seen.voice.factors) or visit.sees_contents
+    return decides and not facts.withheld and seen.asked.inquiry.state == "pending"
+
+
+def _check_shown(visit: Visit, id: str) -> None:
+    if facts_of(visit, id).too_long:
+        raise Refused("It is longer than its page shows, so nobody has read all of it there.",
+                      f"`lockgate approvals show {id}` shows it whole.")  # fmt: skip
 
 
 def _check_grave(visit: Visit, seen: Shown, pause: str) -> None:

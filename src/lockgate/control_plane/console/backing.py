@@ -46,8 +46,9 @@ class Previews(Protocol):
 
     def offered(self, upstream: str, tool: str) -> bool: ...
 
-    async def preview(self, held: StoredCall) -> str:
-        """Raises ``approval.preview.NoPreview``."""
+    async def preview(self, held: StoredCall, asked: int) -> str:
+        """``asked``: when, in milliseconds since the Unix epoch. Raises
+        ``approval.preview.NoPreview``."""
         ...
 
 
@@ -169,6 +170,8 @@ async def fields_of(request: Request) -> dict[str, str]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise FormRejected("a field is there twice")
+    if any("\0" in value for value in found.values()):
+        raise FormRejected("a field holds NUL, which no store takes")
     return found
 
 

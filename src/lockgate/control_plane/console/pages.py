@@ -56,10 +56,29 @@ def duration(ms: int) -> str:
     return f"{ms} ms" if ms < 10_000 else f"{ms / 1000:.1f} s"
 
 
+LONGEST = 16_384
+"""Characters of one part of a journal entry that a page shows. Arguments may have megabytes; the
+API and `lockgate audit show` have all of them."""
+
+
 def _json(tree: Any) -> str:
     """For people: indented, and nothing in it hides or steers."""
-    text = orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode()
-    return "\n".join(map(visible, text.split("\n")))
+    return _lines(_indented(tree))
+
+
+def _brief(tree: Any) -> str:
+    """The same, cut where it is long."""
+    text = _indented(tree)
+    cut = f"\n... ({len(text)} characters)" if len(text) > LONGEST else ""
+    return _lines(text[:LONGEST]) + cut
+
+
+def _indented(tree: Any) -> str:
+    return orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode()
+
+
+def _lines(text: Any) -> str:
+    return "\n".join(map(visible, str(text).split("\n")))
 
 
 _TEMPLATES = Environment(
@@ -70,9 +89,8 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _TEMPLATES.filters.update(
-    when=when, ago=ago, iso=timestamp, duration=duration, json=_json,
-    visible=lambda value: visible(str(value)),
-    lines=lambda text: "\n".join(map(visible, str(text).split("\n"))),
+    when=when, ago=ago, iso=timestamp, duration=duration, json=_json, brief=_brief,
+    visible=lambda value: visible(str(value)), lines=_lines,
 )  # fmt: skip
 _TEMPLATES.globals.update(asset=href, frame=None, now=0)
 

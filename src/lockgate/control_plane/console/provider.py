@@ -88,6 +88,8 @@ class Provider:
         }  # fmt: skip
         if begun.anew:
             asked |= {"max_age": "0", "prompt": "login"}
+            strong = " ".join(self._check.strong)
+            asked |= {"acr_values": strong} if strong else {}
         there = (await self._description()).authorization_endpoint
         return f"{there}{'&' if urlsplit(there).query else '?'}{urlencode(asked)}"
 

@@ -6,6 +6,7 @@ account on the machine, but anybody of the company can sign in to the console.
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -133,7 +134,7 @@ async def frame(request: Request, backing: Backing, visitor: Visitor) -> None:
         rooms=tuple(one for one in ROOMS if one.open_to(visitor.roles)),
         here=room.path if room else "",
         sign_out=backing.sessions.form_token(session.hash, "/console/sign-out"),
-        address=f"{url.path}?{url.query}" if url.query else url.path,
+        address=f"{quote(url.path)}?{url.query}" if url.query else quote(url.path),
         since=written(since),
         pace=room.pace if room else 1,
     )

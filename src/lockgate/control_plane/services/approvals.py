@@ -1,6 +1,7 @@
 """Questions that wait for people, and what one person says to them."""
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 import msgspec
 import orjson
@@ -21,6 +22,10 @@ from lockgate.model.inquiry import LIVE, Answer, Asked, Inquiry, InquiryKind, Ke
 
 HOUR_MS = 60 * 60_000
 _LONGEST_NOTE = 500
+_MOST = 10_000
+"""Live questions: the oldest of them must not get lost behind what others ask."""
+_LOOKED = 1_000
+"""Questions among which those that are over are looked for."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -59,7 +64,7 @@ class Approvals:
 
     def waiting(self) -> tuple[Shown, ...]:
         """What waits for an answer or to be carried out, oldest first: all of it, whoever looks."""
-        found = (self._seen(asked) for asked in self.store.listed(sorted(LIVE)))
+        found = (self._seen(asked) for asked in self.store.listed(sorted(LIVE), _MOST))
         return tuple(reversed([one for one in found if _waits(one.asked.inquiry)]))
 
     def in_force(self, *kinds: InquiryKind) -> tuple[Shown, ...]:
@@ -74,14 +79,18 @@ class Approvals:
         self.record("requested", one, payload)
         return self.store.add(one, payload)
 
-    def past(self, most: int = 100) -> tuple[Shown, ...]:
-        """What is over, newest first."""
-        found = (self._seen(asked) for asked in self.store.listed(most=most))
-        return tuple(one for one in found if one.asked.inquiry.state not in LIVE)
+    def past(
+        self, most: int = 100, wanted: Callable[[Shown], bool] = lambda _: True
+    ) -> tuple[Shown, ...]:
+        """What is over and ``wanted``, newest first."""
+        found = (self._seen(asked) for asked in self.store.listed(most=_LOOKED))
+        over = (one for one in found if one.asked.inquiry.state not in LIVE and wanted(one))
+        return tuple(islice(over, most))
 
     def show(self, id: str) -> Shown:
         """By its own id, or that of the call that asked."""
-        asked = self.store.get(id) or self._of_call(id)
+        # PostgreSQL takes no NUL: it would look as if the store were down.
+        asked = (self.store.get(id) or self._of_call(id)) if id.isprintable() else None
         if asked is None:
             raise Refused(f"There is no question {id}.", "`lockgate approvals list`.")
         seen = self._seen(asked)

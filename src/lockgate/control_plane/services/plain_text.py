@@ -1,10 +1,10 @@
 """Text for a terminal: what cannot be seen is shown escaped, so that nothing can hide or steer."""
 
-import unicodedata
+from lockgate.model.unseen import unseen
 
 
 def visible(text: str) -> str:
-    """``text`` with control, formatting and unusual space characters as ``\\u{...}``.
+    """``text`` with all that is not seen (``model.unseen``) but ordinary spaces as ``\\u{...}``.
 
     Journal entries and configuration hold text that strangers chose: escape sequences could
     rewrite the screen, and bidirectional marks could reorder a command.
@@ -28,7 +28,7 @@ def _json_escape(character: str) -> str:
 
 
 def _is_seen(character: str) -> bool:
-    return unicodedata.category(character)[0] not in "CZ"
+    return not unseen(character)
 
 
 def _visible(character: str) -> str:

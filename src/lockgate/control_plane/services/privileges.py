@@ -31,6 +31,8 @@ REASON_MS = 90 * LAPSES_MS
 SHORTEST_MS = MINUTE_MS
 _LONGEST_REASON = 500
 _MOST = 10_000
+MOST_PER_HOUR = 20
+"""Requests of one person."""
 
 ONE, TWO = "role:one", "role:two"
 """Factors that no settings can name: whoever gives a role that one person, or two, may give."""
@@ -170,12 +172,21 @@ class Privileges:
             most = self._rules.longest / HOUR_MS
             raise Refused(f"A role lasts from one minute to {most:g} hours.", "Ask for less time.")
         now = self._approvals.now_ms()
+        self._check_pace(now)
         for asked in self._approvals.store.listed(sorted(LIVE), _MOST):
             one = asked.inquiry.at(now)
             same = (one.kind, one.holder, one.tool.get("role")) == ("role", self._me, role)
             if same and one.state in LIVE:
                 raise Refused(f"{self._me} asked for {role} already: {one.id}.",
                               "Withdraw it with `lockgate admin deny`, or wait.")  # fmt: skip
+
+    def _check_pace(self, now: int) -> None:
+        """Each request tells others, also one that is taken back at once."""
+        mine = self._approvals.store.listed((), MOST_PER_HOUR, self._me)
+        lately = [a for a in mine if a.inquiry.kind == "role" and a.inquiry.created > now - HOUR_MS]
+        if len(lately) >= MOST_PER_HOUR:
+            raise Refused(f"{self._me} asked for roles {len(lately)} times within an hour.",
+                          "Come back later.")  # fmt: skip
 
     def _check_grant(self, found: Privilege) -> None:
         mine = self._me

@@ -89,7 +89,7 @@ class CallSubject(_Plain):
     def facts(self, one: Inquiry, payload: bytes) -> tuple[Fact, ...]:
         if not payload:
             return ()
-        found = read_stored(payload).arguments.items()
+        found = read_stored(payload).exact.items()
         more = (("edited from", one.parent),) if one.parent else ()
         return (*more, *((f"/{name}", _text(value)) for name, value in found))
 

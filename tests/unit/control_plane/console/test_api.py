@@ -129,3 +129,13 @@ async def test_a_grave_question_is_answered_on_its_page_alone(desk: ConsoleDesk)
     said = {"digest": one.digest, "answer": "yes"}
     assert (await dora.send(f"{API}/approvals/q1/answer", said, **headers)).status == 403
     assert state(desk) == "pending"
+
+
+async def test_a_body_that_is_no_text_is_a_bad_request(desk: ConsoleDesk) -> None:
+    ask(desk)
+    dora = await desk.signed_in("dora")
+    token = (await asked(dora, "/session"))["token"]
+    headers = {"x-lockgate-token": token, "content-type": "application/json"}
+    place = f"{API}/approvals/q1/answer"
+    answer = await dora.ask("POST", place, headers, b'{"digest":"\xff","answer":"no"}')
+    assert (answer.status, state(desk)) == (400, "pending")

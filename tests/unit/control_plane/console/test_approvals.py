@@ -1,4 +1,4 @@
-from lockgate.control_plane.console.approvals import FRESH_MS
+from lockgate.control_plane.console.approvals import FIGURES_MS, FRESH_MS, MOST, MOST_PAST
 from lockgate.model.inquiry import Need
 from support.asked import ANSWER, HELD, ROOM, ask, say, state
 from support.console_desk import ROLES, ConsoleDesk
@@ -174,5 +174,61 @@ async def test_a_role_that_is_asked_for_is_a_question_too(desk: ConsoleDesk) -> 
     (asked,) = desk.inquiries.listed()
     page = await carol.get(f"{ROOM}/{asked.inquiry.id}")
     assert "to rotate a key" in page.text
+    assert ("takes effect" in page.text, "exactly once" in page.text) == (True, False)
     await carol.submit(page, ANSWER, answer="yes")
     assert desk.privileges.list()[0].granted
+
+
+async def test_what_is_ones_own_to_answer_is_not_lost_behind_what_is_not(desk: ConsoleDesk) -> None:
+    """Newer than all that fits of what waits for others."""
+    now = desk.now_ms()
+    for number in range(MOST):
+        ask(desk, f"a{number}", needs=(Need("acting"),), created=now - 1_000)
+    ask(desk, "zz")
+    rita = await desk.holding("reader", who="dora")
+    assert "Look and decide" in (await rita.get(ROOM)).text
+
+
+async def test_what_one_had_to_do_with_is_not_lost_behind_what_others_had(
+    desk: ConsoleDesk,
+) -> None:
+    now = desk.now_ms()
+    ask(desk, "q0", state="denied", created=now - 60_000)
+    for number in range(MOST_PAST):
+        ask(desk, f"a{number}", needs=(Need("acting"),), state="denied")
+    assert f"{ROOM}/q0" in (await (await desk.signed_in("dora")).get(ROOM)).text
+
+
+async def test_who_only_asked_gets_no_preview(desk: ConsoleDesk) -> None:
+    """It is Lockgate's call, by its own rights: an agent could have it made at will."""
+    ask(desk)
+    desk.preview_says = "SCAN patient"
+    alice, dora = await desk.signed_in("alice"), await desk.signed_in("dora")
+    assert "preview" not in (await alice.get(f"{ROOM}/q1")).text
+    page = await alice.get(f"{ROOM}/q1/preview")
+    assert ("for whoever is asked" in page.text, "SCAN" in page.text) == (True, False)
+    await say(dora, "q1", "no")
+    assert "SCAN" not in (await dora.get(f"{ROOM}/q1/preview")).text
+
+
+async def test_figures_are_not_counted_again_with_every_look(desk: ConsoleDesk) -> None:
+    reader = await desk.holding("reader", who="rita")
+    assert "<b>1</b><span>questions" in (await reader.get(ROOM)).text
+    ask(desk)
+    assert "<b>1</b><span>questions" in (await reader.get(ROOM)).text
+    desk.later += FIGURES_MS
+    assert "<b>2</b><span>questions" in (await reader.get(ROOM)).text
+
+
+async def test_a_title_hides_and_turns_nothing(desk: ConsoleDesk) -> None:
+    """A tool's name is its server's."""
+    ask(desk, title="clinic/\u202edelete\u200b\u3164")
+    page = (await (await desk.signed_in("dora")).get(f"{ROOM}/q1")).text
+    assert not set(page) & set("\u202e\u200b\u3164")
+
+
+async def test_what_holds_for_many_calls_is_not_promised_to_run_once(desk: ConsoleDesk) -> None:
+    ask(desk, kind="grant", uses=50, window=3_600_000)
+    page = (await (await desk.signed_in("dora")).get(f"{ROOM}/q1")).text
+    assert "at most 50, for 60 min" in page
+    assert "exactly" not in page

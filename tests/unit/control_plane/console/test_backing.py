@@ -20,8 +20,9 @@ async def test_fields() -> None:
 
 @pytest.mark.parametrize(
     ("body", "kind"),
-    [(b"a=1&a=2", FORM), (b"a", FORM), (b"a=%ff", FORM), (b"a=\xff", FORM), (b"a=1", "text/plain"),
-     (b"a=1", "multipart/form-data"), (b"a=1", ""), (b"&".join([b"a=1"] * 99), FORM)],
+    [(b"a=1&a=2", FORM), (b"a", FORM), (b"a=%00", FORM), (b"a=%ff", FORM), (b"a=\xff", FORM),
+     (b"a=1", "text/plain"), (b"a=1", "multipart/form-data"), (b"a=1", ""),
+     (b"&".join([b"a=1"] * 99), FORM)],
 )  # fmt: skip
 async def test_forms_that_are_refused(body: bytes, kind: str) -> None:
     with pytest.raises(FormRejected):

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from joserfc.jwk import RSAKey
+from msgspec.structs import replace
 
 from lockgate.control_plane.console.failures import SignInFailed
 from lockgate.control_plane.console.provider import (
@@ -202,3 +203,16 @@ def test_the_secret_is_not_shown() -> None:
 )  # fmt: skip
 def test_what_nobody_on_the_way_reads(url: str, fits: bool) -> None:
     assert is_private(url) is fits
+
+
+async def test_a_sign_in_anew_asks_for_what_counts_as_strong(world: World) -> None:
+    """A provider that is not asked for it gives the usual, which is then not strong enough."""
+    world.issuer.known = replace(world.issuer.known, mfa=frozenset({"gold", "silver"}))
+    anew = replace(BEGUN, anew=True)
+    asked = parse_qs(urlsplit(await world.provider.address(anew)).query)
+    assert (asked["max_age"], asked["prompt"]) == (["0"], ["login"])
+    assert asked["acr_values"] == ["gold silver"]
+    assert "acr_values" not in await world.provider.address(BEGUN)
+    answer = world.issuer.authorize(await world.provider.address(anew))
+    with pytest.raises(SignInFailed, match="more than one factor"):
+        await world.provider.person(answer, anew)

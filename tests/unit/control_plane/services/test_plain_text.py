@@ -16,6 +16,10 @@ def test_what_steers_a_terminal_or_reorders_text_is_shown() -> None:
     assert visible("a\u00a0\u200bb\n") == "a\\u{00a0}\\u{200b}b\\u{000a}"
 
 
+def test_letters_that_are_drawn_as_nothing_are_shown() -> None:
+    assert visible("a\u3164b\ufe01\U000e0101") == "a\\u{3164}b\\u{fe01}\\u{e0101}"
+
+
 @given(st.text())
 def test_the_result_is_always_printable(text: str) -> None:
     assert visible(text).isprintable()
