@@ -11,7 +11,7 @@ from lockgate.approval.edits import Change, diff
 from lockgate.approval.payload import read_stored, stored
 from lockgate.approval.ports import InquiryStore
 from lockgate.approval.questions import event, inquiry_of, reason_of
-from lockgate.approval.rules import KEPT_MS, MOST_WAITING, ApprovalRules
+from lockgate.approval.rules import HOUR_MS, KEPT_MS, MOST_ASKED, MOST_WAITING, ApprovalRules
 from lockgate.model import AuditEvent, Call, Decision, Principal, StoreDown, question_of
 from lockgate.model.inquiry import DONE, LIVE, Inquiry, Kept
 
@@ -225,8 +225,11 @@ class Desk:
     def _too_many(self, asked: Inquiry, now: int) -> bool:
         listed = self._store.listed(("pending",), holder=asked.holder)
         mine = [a.inquiry for a in listed if a.inquiry.at(now).state == "pending"]
-        again = any(one.digest == asked.digest for one in mine)
-        return len(mine) >= MOST_WAITING and not again
+        if any(one.digest == asked.digest for one in mine):
+            return False
+        lately = self._store.listed(holder=asked.holder, most=MOST_ASKED)
+        fast = len(lately) == MOST_ASKED and now - lately[-1].inquiry.created < HOUR_MS
+        return len(mine) >= MOST_WAITING or fast
 
     def _finish(self, ids: Sequence[str], why: str, kept: Kept | None) -> list[AuditEvent]:
         events: list[AuditEvent] = []

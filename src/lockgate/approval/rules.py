@@ -9,6 +9,9 @@ KEPT_MS = 60 * MINUTE_MS
 """How long a result waits for whoever asked, and a no is not asked again."""
 MOST_WAITING = 20
 """Open questions of one principal at a time."""
+MOST_ASKED = 120
+"""Questions of one principal in an hour, also those it took back."""
+HOUR_MS = 60 * MINUTE_MS
 MOST_PER_HOUR = 60
 """Yeses of one person: more is not reading."""
 

@@ -6,7 +6,14 @@ from msgspec.structs import replace
 
 from lockgate.approval.desk import Desk
 from lockgate.approval.payload import read_stored, stored
-from lockgate.approval.rules import KEPT_MS, MOST_WAITING, ApprovalRules, FactorRule
+from lockgate.approval.rules import (
+    HOUR_MS,
+    KEPT_MS,
+    MOST_ASKED,
+    MOST_WAITING,
+    ApprovalRules,
+    FactorRule,
+)
 from lockgate.model import AuditEvent, Call, Decision, Effect, Verdict, combine, question_of
 from lockgate.model.inquiry import Kept
 from lockgate.store.memory_inquiries import MemoryInquiries
@@ -123,6 +130,15 @@ async def test_one_caller_cannot_have_everybody_read_all_day(room: Room) -> None
     refused = await room.desk.hold(nth(MOST_WAITING), held())
     assert (refused.inquiry, refused.reason) == (None, "approval.too-many")
     assert (await room.desk.hold(nth(0), held())).inquiry is not None, "asked already"
+
+
+async def test_asking_and_taking_back_is_not_without_end(room: Room) -> None:
+    for number in range(MOST_ASKED):
+        over = inquiry(f"o{number}", digest=f"o{number}", state="cancelled", created=AT + number)
+        room.store.add(over, b"")
+    assert (await room.desk.hold(ASKED, held())).reason == "approval.too-many"
+    room.now += HOUR_MS
+    assert (await room.desk.hold(ASKED, held())).reason == "approval.needed"
 
 
 async def test_each_use_of_a_grant_is_on_record_and_keeps_no_answer(room: Room) -> None:

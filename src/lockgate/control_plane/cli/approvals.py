@@ -27,6 +27,7 @@ from lockgate.control_plane.cli.office import (
 from lockgate.control_plane.cli.output import say, say_json, say_table
 from lockgate.control_plane.services.approval_history import History
 from lockgate.control_plane.services.approvals import Shown, mine
+from lockgate.control_plane.services.refused import Refused
 from lockgate.model.inquiry import Answer, Asked
 
 approvals = typer.Typer(
@@ -177,8 +178,11 @@ def _looked(ctx: typer.Context, records: Records, id: str) -> tuple[Shown, dict[
     """One question, all that is told of it, and what was asked before."""
     service = approvals_of(office_of(ctx), records)
     seen = service.show(id)
-    one = seen.asked.inquiry
-    contents = sees_contents(ctx, records) or bool(seen.voice.factors)
+    one, voice = seen.asked.inquiry, seen.voice
+    mine = voice.factors or voice.own or voice.veto
+    if not mine and not privileges_of(office_of(ctx), records).holds(LOOKS):
+        raise Refused("This question is not for you to see.", "Ask whoever named it to you.")
+    contents = sees_contents(ctx, records) or bool(voice.factors)
     before = service.history(seen)
     arguments = seen.call.params.decode() if seen.call and contents else None
     facts = dict(seen.facts) if contents else {}

@@ -87,6 +87,7 @@ class ApprovalPages:
             votes=facts.seen.asked.votes,
             live=one.state in LIVE, preview=self._offered(visit, facts), base=APPROVALS,
             pause=_pause(visit, facts), before=facts.before, longest=LONGEST,
+            said_yes=_said_yes(visit, facts.seen),
             tokens={way: visit.token(f"{APPROVALS}/{way}") for way in ("answer", "withdraw")},
         )  # fmt: skip
 
@@ -232,6 +233,11 @@ def _pause(visit: Visit, facts: Facts) -> str:
     until = visit.now + secrets.choice(PAUSE_MS)
     sealer = visit.backing.sessions.sealer
     return sealer.seal(_purpose(visit, facts.seen), str(until).encode())
+
+
+def _said_yes(visit: Visit, seen: Shown) -> bool:
+    mine = visit.visitor.session.identity
+    return any(vote.voter == mine and vote.answer == "yes" for vote in seen.asked.votes)
 
 
 def _grave(visit: Visit, seen: Shown) -> bool:

@@ -51,7 +51,8 @@ def test_one_is_shown_with_what_will_run_exactly(waiting: Desk) -> None:
 def test_arguments_are_for_those_who_may_answer(waiting: Desk) -> None:
     waiting.configure(CONFIG + "admin: {enforced: true}")
     waiting.become("root")
-    assert '"patient_id"' not in waiting.type("approvals", "show", "q1").out
+    shown = waiting.type("approvals", "show", "q1")
+    assert (shown.code, shown.out) == (3, "")
     assert waiting.type("approvals", "list").err == "Nothing waits for a yes.\n"
 
 

@@ -232,3 +232,13 @@ async def test_what_holds_for_many_calls_is_not_promised_to_run_once(desk: Conso
     page = (await (await desk.signed_in("dora")).get(f"{ROOM}/q1")).text
     assert "at most 50, for 60 min" in page
     assert "exactly" not in page
+
+
+async def test_only_who_said_yes_to_a_call_is_asked_whether_to_take_it_back(
+    desk: ConsoleDesk,
+) -> None:
+    ask(desk)
+    dora, erin = await desk.signed_in("dora"), await desk.signed_in("erin")
+    await say(dora, "q1", "yes")
+    assert "Take my yes back" in (await dora.get(f"{ROOM}/q1")).text
+    assert "Take my yes back" not in (await erin.get(f"{ROOM}/q1")).text
