@@ -4,10 +4,8 @@ The upstream counts what reaches it, durably, before it answers.
 """
 
 import asyncio
-import json
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -72,7 +70,15 @@ class Clinic:
         self.gate.cli("approvals", "approve", id)
 
     def question(self, id: str) -> dict[str, Any]:
-        return dict(json.loads(self.gate.cli("approvals", "show", id, "--json")))
+        """As it is in the database: a command takes a second to say it."""
+        stores = open_stores(self.gate.folder / "data", self.database)
+        try:
+            found = inquiries_of(stores).get(id)
+        finally:
+            stores.engine.dispose()
+        assert found is not None
+        one = found.inquiry
+        return {"state": one.state, "why": one.reason, "node": one.node}
 
     def hang_lists(self) -> None:
         (self.books / "hang").touch()
@@ -82,27 +88,14 @@ class Clinic:
 
     async def taken(self, id: str) -> int:
         """The worker that is at work on it."""
-        stores = open_stores(self.gate.folder / "data", self.database)
-        try:
-            inquiries = inquiries_of(stores)
-            ends = time.monotonic() + 20
-            while True:
-                found = await asyncio.to_thread(inquiries.get, id)
-                assert found is not None
-                if found.inquiry.node:
-                    return int(found.inquiry.node.rpartition(".")[2])
-                assert time.monotonic() < ends
-        finally:
-            stores.engine.dispose()
+        await asyncio.to_thread(until, lambda: self.question(id)["node"], 20)
+        return int(str(self.question(id)["node"]).rpartition(".")[2])
 
     async def ended(self, id: str, seconds: float = 40.0) -> dict[str, Any]:
         """The question, once it is over."""
-        ends = time.monotonic() + seconds
-        while True:
-            found = await asyncio.to_thread(self.question, id)
-            if found["state"] not in ("pending", "approved", "used"):
-                return found
-            assert time.monotonic() < ends, found
+        open_ = ("pending", "approved", "used")
+        await asyncio.to_thread(until, lambda: self.question(id)["state"] not in open_, seconds)
+        return self.question(id)
 
 
 @asynccontextmanager

@@ -24,7 +24,8 @@ from support.workers import client_of
 
 pytestmark = pytest.mark.e2e
 COUNTING = str(ROOT / "tests" / "support" / "counting_child.py")
-MODES = ["legacy", "auto", "2026-07-28"]
+MODES = ["legacy", "2026-07-28"]
+"""All three are in ``test_held_clients.py``."""
 TOKEN = {"token": "t-1"}
 
 
