@@ -10,6 +10,9 @@ from lockgate.model import Person
 from lockgate.model.inquiry import ENTITY, Delegation, Inquiry, Need, Vote
 from lockgate.model.person import folded
 
+PROVIDED = "oidc:"
+"""Whom the identity provider vouches for: what directories say of a name is said of them. An
+account of the machine with that name may be anybody's; ``admin.accounts`` says whose it is."""
 APPROVER, RESPONDER = "approver", "responder"
 """Admin roles: answers where a factor names nobody; stops anything."""
 
@@ -165,7 +168,7 @@ class Approvers:
         return self._grouped(identity, rule) or self._related(identity, rule, one)
 
     def _grouped(self, identity: str, rule: FactorRule) -> bool:
-        if not rule.groups:
+        if not rule.groups or not identity.startswith(PROVIDED):
             return False
         alike = self._people.alike(name_of(identity))
         good = (person for person in alike if person.active and not person.deleted)
@@ -173,7 +176,7 @@ class Approvers:
 
     def _related(self, identity: str, rule: FactorRule, one: Inquiry) -> bool:
         entity = one.tool.get(f"{ENTITY}{rule.argument}", "")
-        if not rule.relation or not entity:
+        if not rule.relation or not entity or not identity.startswith(PROVIDED):
             return False
         related = self._standing.related(entity, rule.relation)
         return any(self.same(identity, name) for name in related)

@@ -83,6 +83,17 @@ def test_members_of_a_group_speak_while_they_are(town: Town) -> None:
     assert not factors(found, "oidc:dora")
 
 
+def test_what_a_directory_says_is_not_said_of_the_machines_own_accounts(town: Town) -> None:
+    town.people, town.groups["p1"] = [Person("p1", "scim", "dora")], frozenset({"leads"})
+    town.relations["p-1", "lead"] = frozenset({"dora"})
+    asked = {"entity /patient_id": "p-1"}
+    grouped = approvers(town, groups=frozenset({"leads"}))
+    related = approvers(town, relation="lead", argument="/patient_id")
+    for found in (grouped, related):
+        assert factors(found, "oidc:dora", tool=asked) == OWNER
+        assert not factors(found, "os:dora", tool=asked)
+
+
 def test_whoever_is_related_to_what_the_argument_names_speaks(town: Town) -> None:
     found = approvers(town, relation="lead", argument="/patient_id")
     town.relations["p-1", "lead"] = frozenset({"dora"})
