@@ -172,9 +172,8 @@ async def test_what_an_agent_asks_appears_is_approved_and_runs_once(page: Page, 
 
 async def test_a_no_is_told(page: Page, site: Site) -> None:
     async with agent(site) as alice:
-        await prescribe(alice, 501)
-        await page.goto(site.room)
-        await page.get_by_role("link", name="Look and decide").first.click()
+        asked = await prescribe(alice, 501)
+        await page.goto(f"{site.room}/{handle(asked)}")
         await page.get_by_role("button", name="Deny").click()
         await page.get_by_text("denied").first.wait_for()
         title = await page.title()

@@ -192,9 +192,9 @@ async def test_a_session_that_is_idle_is_over(browser: Browser, site: Site) -> N
     page = await signed_in(browser, site, "doctor")
     await page.goto(site.roles)
     idle = "UPDATE console_session SET seen = seen - ? WHERE identity = 'oidc:doctor'"
-    site.changed(idle, IDLE_MS)  # as if that time had gone by
     before = site.asked
     await page.get_by_label("Reason").fill("too late")
+    site.changed(idle, IDLE_MS)  # as if that time had gone by
     await page.get_by_role("button", name="Ask").click()
     await page.get_by_role("heading", name="Signed out").wait_for()
     await page.goto(site.home)

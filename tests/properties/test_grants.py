@@ -72,6 +72,8 @@ def test_a_call_outside_any_bound_is_never_covered(said: Any, held: list[Bound])
 def test_the_very_call_is_inside_bounds_that_name_all_of_it(said: Any) -> None:
     flat = {p: found_at(p, said) for p in leaves(said)}
     plain = all(isinstance(v, str | bool | int | float) for v in flat.values())
+    # A float from 2**53 on stands for several numbers, so nothing is equal to it.
+    plain = plain and not any(isinstance(v, float) and abs(v) >= 2**53 for v in flat.values())
     held = scope(*(Bound(p, "equals", (v,)) for p, v in flat.items()))
     assert held.takes(_call(said)) is plain
 

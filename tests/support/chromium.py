@@ -70,8 +70,7 @@ def troubles(page: Page, site: str) -> list[str]:
 
     # What a page still waits for when it is left is no trouble.
     def fail(request: Request) -> None:
-        left = request.failure == "net::ERR_ABORTED"
-        if not left or request.resource_type not in ("eventsource", "xhr"):
+        if request.failure != "net::ERR_ABORTED":
             note(request.url, request.failure)
 
     page.on("console", hear)

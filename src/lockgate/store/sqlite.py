@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine
@@ -12,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from lockgate.store.database import WRITES, Upgrade, brought_up
 from lockgate.store.failing import store_errors
 from lockgate.store.secrets import private_folder
+from lockgate.store.turns import PATIENCE_SECONDS, PAUSE_SECONDS
 
 
 def open_sqlite(path: Path, upgrade: Upgrade, *, busy_ms: int = 5_000) -> Engine:
@@ -45,7 +47,7 @@ def _engine(path: Path, busy_ms: int) -> Engine:
 def _configure(connection: sqlite3.Connection) -> None:
     # None: the driver begins no transaction of its own, ours are spelled out (also around DDL).
     connection.isolation_level = None
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    mode = _into_wal(connection)
     if mode != "wal":
         raise sqlite3.OperationalError(f"journal mode is {mode}; use a local disk, not a share")
     for pragma in (
@@ -56,6 +58,20 @@ def _configure(connection: sqlite3.Connection) -> None:
         "cache_size = -8192",  # KiB
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _into_wal(connection: sqlite3.Connection, patience: float = PATIENCE_SECONDS) -> str:
+    """Of several that open a new database at once one makes the change; SQLite does not have the
+    others wait for it, whatever their timeout says."""
+    ends = time.monotonic() + patience
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            return str(mode)
+        except sqlite3.OperationalError:
+            if time.monotonic() >= ends:
+                raise
+            time.sleep(PAUSE_SECONDS)
 
 
 def _make_private(path: Path) -> None:
