@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from lockgate.app.supervision import every
 from lockgate.control_plane.console.changes import Stopping, Versions
 
-LOOK_SECONDS = 0.4
+LOOK_SECONDS = 0.1
 """How old what pages are told may be."""
 
 
