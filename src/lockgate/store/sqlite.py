@@ -47,7 +47,7 @@ def _engine(path: Path, busy_ms: int) -> Engine:
 def _configure(connection: sqlite3.Connection) -> None:
     # None: the driver begins no transaction of its own, ours are spelled out (also around DDL).
     connection.isolation_level = None
-    mode = _into_wal(connection)
+    mode = into_wal(connection)
     if mode != "wal":
         raise sqlite3.OperationalError(f"journal mode is {mode}; use a local disk, not a share")
     for pragma in (
@@ -60,16 +60,16 @@ def _configure(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _into_wal(connection: sqlite3.Connection, patience: float = PATIENCE_SECONDS) -> str:
+def into_wal(connection: sqlite3.Connection, patience: float = PATIENCE_SECONDS) -> str:
     """Of several that open a new database at once one makes the change; SQLite does not have the
-    others wait for it, whatever their timeout says."""
+    others wait for it, whatever their timeout says. Raises ``sqlite3.OperationalError``."""
     ends = time.monotonic() + patience
     while True:
         try:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             return str(mode)
-        except sqlite3.OperationalError:
-            if time.monotonic() >= ends:
+        except sqlite3.OperationalError as failed:
+            if failed.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= ends:
                 raise
             time.sleep(PAUSE_SECONDS)
 

@@ -1,5 +1,6 @@
 import sqlite3
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import Engine, text
 from lockgate.model import StoreDown
 from lockgate.store.database import reading, schema_of, writing
 from lockgate.store.migrate import upgrade
-from lockgate.store.sqlite import open_sqlite
+from lockgate.store.sqlite import into_wal, open_sqlite
 from lockgate.store.tables import SCHEMA, feed
 
 
@@ -101,3 +102,16 @@ def test_a_write_holds_the_lock_from_its_start(engine: Engine, tmp_path: Path) -
         other.execute("BEGIN IMMEDIATE")
     other.execute("BEGIN IMMEDIATE")
     other.close()
+
+
+def test_only_a_database_that_is_taken_is_waited_for(tmp_path: Path) -> None:
+    place = tmp_path / "read-only.db"
+    with sqlite3.connect(place) as made:
+        made.execute("CREATE TABLE t (x)")
+    made.close()
+    connection = sqlite3.connect(f"file:{place}?mode=ro", uri=True)
+    began = time.monotonic()
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        into_wal(connection, patience=60)
+    assert time.monotonic() - began < 30
+    connection.close()

@@ -143,8 +143,8 @@ class Stage:
         await asyncio.to_thread(self.running.plant.approvals.refresh, now_ms())
 
     def _approvals(self, who: str) -> Approvals:
-        plant, way = self.running.plant, "cli" if who.startswith("os:") else "console"
-        actor = Actor(who, way)  # type: ignore[arg-type]
+        plant = self.running.plant
+        actor = Actor(who, "cli" if who.startswith("os:") else "console")
         return Approvals(plant.inquiries, plant.stores.events, plant.approvers, actor, now_ms,
                          token_bytes)  # fmt: skip
 

@@ -21,7 +21,7 @@ class ToolRow(msgspec.Struct, frozen=True):
     """Whose yes every call of it takes, by the catalogue; empty: nobody's."""
 
 
-class UpstreamRow(msgspec.Struct, frozen=True):
+class _Upstream(msgspec.Struct, frozen=True):
     name: str
     kind: Literal["http", "stdio"]
     endpoint: str
@@ -39,27 +39,18 @@ class UpstreamRow(msgspec.Struct, frozen=True):
     """Connections or programs that are open, of this worker."""
     running: int
     """Requests in flight over them."""
+
+
+class UpstreamRow(_Upstream, frozen=True):
     eras: tuple[str, ...]
     """Of the protocol, as spoken over them."""
     tools: tuple[ToolRow, ...]
     """In the order of their names; those that nobody listed lately are not here."""
 
 
-class UpstreamListed(msgspec.Struct, frozen=True):
-    """An upstream in a list: see ``UpstreamRow``."""
+class UpstreamListed(_Upstream, frozen=True):
+    """An upstream in a list."""
 
-    name: str
-    kind: Literal["http", "stdio"]
-    endpoint: str
-    trust: str
-    region: str
-    data_classes: tuple[str, ...]
-    sharing: str
-    credential: str
-    state: State
-    reason: str
-    links: int
-    running: int
     tools: int
     """How many were listed lately."""
 
